@@ -1,0 +1,26 @@
+# `make demo` and `make test` need nothing but Python 3.10 to 3.13.
+#   make test PYTHON=python3.12 VENV=.venv-3.12
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+INSTALLED = $(VENV)/.installed
+
+.PHONY: demo test lint clean
+
+demo: $(INSTALLED)  ## Pre-train and evaluate on the bundled images, in minutes.
+	$(BIN)/python run.py --mode=train_then_eval
+
+test: $(INSTALLED)  ## Run all tests.
+	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m pytest
+
+lint: $(INSTALLED)  ## Check style and formatting.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+clean:
+	rm -rf $(VENV)
+
+$(INSTALLED): requirements.txt requirements-dev.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -r requirements.txt -r requirements-dev.txt
+	touch $@

@@ -1,0 +1,23 @@
+"""The command: parse flags, build a config, start the mode. Nothing else."""
+
+import sys
+
+import flags
+from simclr_tf.errors import UserError
+
+
+def main(argv=None):
+    """Runs the command; returns its exit code: 0 done, 2 for what the user got wrong."""
+    try:
+        config, values = flags.parse(sys.argv if argv is None else argv)
+        from simclr_tf.experiment import command  # TensorFlow: after the flags
+
+        command.run(config, values)
+    except UserError as error:
+        print(f"run.py: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

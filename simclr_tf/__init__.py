@@ -1,0 +1,32 @@
+"""SimCLR for TensorFlow and Keras: learn image features without labels."""
+
+import importlib
+
+_HOMES = {
+    "SimCLR": "simclr_tf.training.simclr",
+    "Classifier": "simclr_tf.training.classifier",
+    "augmentation": None,
+    "data": None,
+    "evaluation": None,
+    "experiment": None,
+    "export": None,
+    "losses": None,
+    "optimizers": None,
+    "training": None,
+}
+
+__all__ = list(_HOMES)
+
+
+def __getattr__(name):
+    """Imports a public name when it is first used: flags parse without TensorFlow."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = _HOMES[name]
+    if home is None:
+        return importlib.import_module(f"{__name__}.{name}")
+    return getattr(importlib.import_module(home), name)
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,143 @@
+"""Checkpoints of a run: model, optimizer, step, and what the networks were."""
+
+import dataclasses
+import json
+import os
+
+import tensorflow as tf
+
+from simclr_tf.errors import UserError
+
+_CONFIG_KEY = "config/.ATTRIBUTES/VARIABLE_VALUE"
+_PROJECTION = ("proj_head_mode", "num_proj_layers", "proj_out_dim")
+_RESNET = ("resnet_depth", "width_multiplier", "sk_ratio", "se_ratio")
+
+
+def description(config, model, seed):
+    """What a checkpoint says about itself: a flat dict of JSON values."""
+    return {
+        **dataclasses.asdict(config.model),
+        "stem": stem(config.data.image_size),
+        "train_mode": config.train.train_mode,
+        "ft_proj_selector": config.train.ft_proj_selector,
+        "num_classes": model.num_classes,
+        "seed": seed,
+    }
+
+
+def stem(image_size):
+    """The reference's rule: pictures of up to 32 pixels get the small stem."""
+    return "cifar" if image_size <= 32 else "imagenet"
+
+
+def find(path, flag):
+    """The checkpoint prefix that a folder or a prefix stands for.
+
+    Args:
+        path: Str, a folder with checkpoints (its latest is taken), or a prefix such as
+            `runs/demo/ckpt-300`.
+        flag: Str, the flag that brought it, for the error.
+
+    Returns:
+        Str, the prefix.
+
+    Raises:
+        UserError: If there is no checkpoint.
+    """
+    prefix = tf.train.latest_checkpoint(path) if os.path.isdir(path) else path
+    if prefix is None or not os.path.exists(f"{prefix}.index"):
+        raise UserError(
+            f"--{flag}={path}: no checkpoint there. Allowed: a folder that a run wrote, "
+            "or a prefix such as .../ckpt-300."
+        )
+    return prefix
+
+
+def describe(prefix, flag):
+    """The `description` inside the checkpoint `prefix`."""
+    try:
+        reader = tf.train.load_checkpoint(prefix)
+        text = reader.get_tensor(_CONFIG_KEY)
+    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        raise UserError(
+            f"--{flag}={prefix}: not a checkpoint that this program wrote, or damaged "
+            f"({str(error).splitlines()[0]})."
+        ) from error
+    return json.loads(text)
+
+
+def require_same(prefix, flag, wanted, encoder_only=False):
+    """Compares what a checkpoint holds with the networks that it is to fill.
+
+    Args:
+        prefix: Str, the checkpoint.
+        flag: Str, the flag that brought it.
+        wanted: Dict, `description` of this run.
+        encoder_only: Bool, whether only the encoders must be the same.
+
+    Returns:
+        Dict, `description` of the checkpoint.
+
+    Raises:
+        UserError: Listing every field that differs.
+    """
+    found = describe(prefix, flag)
+    fields = ["encoder", "stem"]
+    fields += _RESNET if wanted["encoder"] == "resnet" else ()
+    if not encoder_only:
+        fields += _PROJECTION
+    if flag == "model_dir":
+        fields += ["train_mode", "num_classes"]
+    different = [
+        f"{field} is {found[field]} there and {wanted[field]} here"
+        for field in fields
+        if found[field] != wanted[field]
+    ]
+    if different:
+        raise UserError(
+            f"--{flag}: {prefix} holds another network: {'; '.join(different)}. Give "
+            "the flags that it was made with, or another folder."
+        )
+    return found
+
+
+def manager(model, about, directory, keep):
+    """A `tf.train.CheckpointManager` of `ckpt-<step>` with all that a run needs.
+
+    Args:
+        model: Compiled Keras model.
+        about: Dict, the run's `description`.
+        directory: Str, the run's folder.
+        keep: Int, how many checkpoints stay; 0 keeps all.
+    """
+    config = tf.Variable(json.dumps(about), trainable=False, dtype=tf.string)
+    checkpoint = tf.train.Checkpoint(
+        model=model, optimizer=model.optimizer, config=config
+    )
+    return tf.train.CheckpointManager(checkpoint, directory, max_to_keep=keep or None)
+
+
+def restore(prefix, model, with_optimizer=True):
+    """Fills a compiled model, and its optimizer, from a checkpoint of the same run."""
+    if with_optimizer:
+        checkpoint = tf.train.Checkpoint(model=model, optimizer=model.optimizer)
+        checkpoint.read(prefix).assert_existing_objects_matched().expect_partial()
+    else:
+        fill(prefix, model.encoder, model.projection_head, model.linear_head)
+
+
+def fill(prefix, encoder, projection_head=None, linear_head=None):
+    """Fills networks, and nothing else, from a checkpoint."""
+    networks = {
+        "encoder": encoder,
+        "projection_head": projection_head,
+        "linear_head": linear_head,
+    }
+    networks = {name: part for name, part in networks.items() if part is not None}
+    checkpoint = tf.train.Checkpoint(model=tf.train.Checkpoint(**networks))
+    checkpoint.read(prefix).assert_existing_objects_matched().expect_partial()
+
+
+def step_of(prefix):
+    """The step in a prefix `.../ckpt-<step>`."""
+    return int(prefix.rsplit("-", 1)[1])

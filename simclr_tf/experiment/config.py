@@ -1,0 +1,101 @@
+"""What one run is made of, as frozen dataclasses.
+
+`flags/` fills them at the edge of the command; the rest of `simclr_tf.experiment` reads
+them. Nothing else in the library does: layers, losses and models take plain arguments.
+A field has the name of its flag; `flags/` documents and bounds each.
+"""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig:
+    """Which images, and how they are read."""
+
+    dataset: str = "imagenet2012"
+    data_dir: str | None = None
+    train_split: str = "train"
+    eval_split: str = "validation"
+    cache_dataset: bool = False
+    image_size: int = 224
+
+
+@dataclasses.dataclass(frozen=True)
+class AugmentationConfig:
+    """How a random view is drawn."""
+
+    color_jitter_strength: float = 1.0
+    use_blur: bool = True
+    min_crop_area: float = 0.08
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """The networks: whatever decides the shape of a checkpoint's variables."""
+
+    encoder: str = "resnet"
+    resnet_depth: int = 50
+    width_multiplier: float = 1.0
+    sk_ratio: float = 0.0
+    se_ratio: float = 0.0
+    global_bn: bool = True
+    batch_norm_decay: float = 0.9
+    proj_head_mode: str = "nonlinear"
+    num_proj_layers: int = 3
+    proj_out_dim: int = 128
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """What is optimised, with what, and for how long."""
+
+    train_mode: str = "pretrain"
+    train_batch_size: int = 512
+    train_epochs: int = 100
+    train_steps: int = 0
+    optimizer: str = "lars"
+    learning_rate: float = 0.3
+    learning_rate_scaling: str = "linear"
+    warmup_epochs: float = 10.0
+    weight_decay: float = 1e-6
+    momentum: float = 0.9
+    temperature: float = 0.1
+    hidden_norm: bool = True
+    lineareval_while_pretraining: bool = True
+    fine_tune_after_block: int = -1
+    ft_proj_selector: int = 0
+    zero_init_logits_layer: bool = False
+    precision: str = "float32"
+    jit_compile: bool = False
+    seed: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class EvalConfig:
+    """How features are judged."""
+
+    eval_batch_size: int = 256
+    eval_steps: int = 0
+    evaluators: tuple[str, ...] = ("head",)
+    knn_neighbors: int = 20
+    compare_untrained: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """One run of the command."""
+
+    mode: str = "train"
+    model_dir: str | None = None
+    checkpoint: str | None = None
+    checkpoint_epochs: int = 1
+    checkpoint_steps: int = 0
+    checkpoint_scope: str = "model"
+    keep_checkpoint_max: int = 5
+    keep_hub_module_max: int = 1
+    train_summary_steps: int = 100
+    data: DataConfig = DataConfig()
+    augmentation: AugmentationConfig = AugmentationConfig()
+    model: ModelConfig = ModelConfig()
+    train: TrainConfig = TrainConfig()
+    eval: EvalConfig = EvalConfig()

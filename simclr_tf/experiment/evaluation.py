@@ -1,0 +1,138 @@
+"""Evaluates and exports what a run has trained."""
+
+import os
+import shutil
+
+from simclr_tf import data, evaluation, export
+from simclr_tf.augmentation import EvaluationCrop
+from simclr_tf.errors import UserError
+from simclr_tf.experiment import files, networks
+from simclr_tf.training import _common
+
+
+def evaluate(config, model, step, splits, say=print):
+    """Runs the evaluators, prints their table and writes `result*.json`.
+
+    Args:
+        config: `RunConfig`.
+        model: `SimCLR` or `Classifier`.
+        step: Int, the step that it was trained to.
+        splits: `Splits`.
+        say: Callable that prints a line for the user.
+
+    Returns:
+        Dict of floats as in `result.json`.
+    """
+    evaluators = config.eval.evaluators
+    if model.linear_head is None and "head" in evaluators:
+        say("No linear head was trained: nearest neighbours judge the features instead.")
+        evaluators = tuple(name for name in evaluators if name != "head") or ("knn",)
+    rows = {"trained": _judge(config, model.encoder, splits, evaluators, model)}
+    if config.eval.compare_untrained:
+        encoder = networks.build_encoder(config)
+        rows["untrained"] = _judge(config, encoder, splits, evaluators, None)
+    results = {"global_step": float(step)}
+    results["eval/regularization_loss"] = float(
+        _common.l2_penalty(
+            _common.undecayed(model.trainable_variables, model.optimizer),
+            config.train.weight_decay,
+        )
+    )
+    for row, figures in rows.items():
+        prefix = "eval/" if row == "trained" else "eval/untrained_"
+        results |= {f"{prefix}{name}": value for name, value in figures.items()}
+    for line in _table(rows):
+        say(line)
+    for name in ("result.json", f"result_{step}.json"):
+        files.write_json(os.path.join(config.model_dir, name), results)
+    return results
+
+
+class Splits:
+    """The labelled splits of a run, as batches for the encoder.
+
+    Args:
+        config: `RunConfig`.
+
+    Raises:
+        UserError: If the evaluation split does not exist or has no labels.
+    """
+
+    def __init__(self, config):
+        self._config = config
+        self.test = self._batches(config.data.eval_split, config.eval.eval_steps)
+
+    @property
+    def train(self):
+        """The training split with the evaluation preprocessing."""
+        return self._batches(self._config.data.train_split, 0)
+
+    def _batches(self, split, steps):
+        settings = self._config.data
+        source = data.open_source(settings.dataset, split, settings.data_dir)
+        if not source.num_classes:
+            raise UserError(
+                f"Evaluation needs labels, and --dataset={settings.dataset} split "
+                f"{split} has none."
+            )
+        self.num_classes = source.num_classes
+        return data.eval_batches(
+            source,
+            self._config.eval.eval_batch_size,
+            EvaluationCrop(settings.image_size),
+            limit_steps=steps,
+        )
+
+
+def _judge(config, encoder, splits, evaluators, model):
+    """Figures of one encoder; without a trained model, a linear head is trained."""
+    test = evaluation.extract_features(encoder, splits.test)
+    train = None
+    if "knn" in evaluators or model is None:
+        train = evaluation.extract_features(encoder, splits.train)
+    figures = {}
+    if "head" in evaluators and model is not None:
+        logits = model.classify(test.features)
+        figures |= evaluation.top_k_accuracies(test.labels, logits)
+    elif "head" in evaluators:
+        figures |= evaluation.evaluate_linear(train, test, splits.num_classes)
+    if "knn" in evaluators:
+        knn = evaluation.evaluate_knn(
+            train, test, splits.num_classes, config.eval.knn_neighbors
+        )
+        figures |= {name.replace("label", "knn"): value for name, value in knn.items()}
+    return figures
+
+
+_TITLES = {
+    "label_top_1_accuracy": "linear head, top-1",
+    "label_top_5_accuracy": "linear head, top-5",
+    "knn_top_1_accuracy": "nearest neighbours, top-1",
+    "knn_top_5_accuracy": "nearest neighbours, top-5",
+}
+
+
+def _table(rows):
+    """Lines of a table: a figure a line, an encoder a column."""
+    yield f"{'accuracy in %':<28}" + "".join(f"{name:>12}" for name in rows)
+    for figure, title in _TITLES.items():
+        cells = [figures[figure] for figures in rows.values() if figure in figures]
+        if cells:
+            yield f"{title:<28}" + "".join(f"{100 * value:>12.1f}" for value in cells)
+
+
+def export_model(config, model, step):
+    """Writes `saved_model/<step>/`, replacing that of the same step; returns its path."""
+    directory = os.path.join(config.model_dir, "saved_model")
+    path = os.path.join(directory, str(step))
+    shutil.rmtree(path, ignore_errors=True)
+    export.save(
+        model.encoder,
+        path,
+        image_size=config.data.image_size,
+        projection_head=model.projection_head,
+        linear_head=model.linear_head,
+        ft_proj_selector=model.ft_proj_selector,
+    )
+    files.keep_newest(directory, config.keep_hub_module_max)
+    return path

@@ -1,0 +1,149 @@
+"""From a `RunConfig` to networks, views, optimizer and models."""
+
+import difflib
+import inspect
+
+import tensorflow as tf
+from tensorflow import keras
+
+import tf_models
+from simclr_tf import augmentation, optimizers
+from simclr_tf.errors import UserError
+from simclr_tf.experiment.checkpoints import stem
+from simclr_tf.losses import NTXent
+from simclr_tf.training.classifier import Classifier
+from simclr_tf.training.simclr import SimCLR
+
+
+def build_encoder(config):
+    """`tf_models.ResNet`, or the network of `keras.applications` that is named."""
+    network, size = config.model, config.data.image_size
+    if network.encoder == "resnet":
+        return tf_models.ResNet(
+            depth=network.resnet_depth,
+            width_multiplier=network.width_multiplier,
+            sk_ratio=network.sk_ratio,
+            se_ratio=network.se_ratio,
+            stem=stem(size),
+            global_bn=network.global_bn,
+            batch_norm_decay=network.batch_norm_decay,
+            name="encoder",
+        )
+    known = {
+        name: value
+        for name, value in vars(keras.applications).items()
+        if name[0].isupper() and inspect.isfunction(value)
+    }
+    if network.encoder not in known:
+        close = difflib.get_close_matches(network.encoder, ["resnet", *known], n=3)
+        hint = f" Close: {', '.join(close)}." if close else ""
+        raise UserError(
+            f"--encoder must be resnet or a network of keras.applications, got "
+            f"{network.encoder}.{hint}"
+        )
+    try:
+        return known[network.encoder](
+            include_top=False,
+            weights=None,
+            pooling="avg",
+            input_shape=(size, size, 3),
+        )
+    except ValueError as error:
+        raise UserError(
+            f"--encoder={network.encoder} does not take --image_size={size}: {error}"
+        ) from error
+
+
+def encoder_name(config):
+    """What the encoder is called in the log: "ResNet-18 x 0.25"."""
+    network = config.model
+    if network.encoder != "resnet":
+        return network.encoder
+    parts = [f"ResNet-{network.resnet_depth}"]
+    parts += [f"x {network.width_multiplier:g}"] * (network.width_multiplier != 1)
+    parts += ["SK"] * (network.sk_ratio > 0) + ["SE"] * (network.se_ratio > 0)
+    return " ".join(parts)
+
+
+def build_projection_head(config):
+    """The projection head of the flags."""
+    return tf_models.ProjectionHead(
+        mode=config.model.proj_head_mode,
+        num_layers=config.model.num_proj_layers,
+        output_dim=config.model.proj_out_dim,
+        global_bn=config.model.global_bn,
+        batch_norm_decay=config.model.batch_norm_decay,
+        name="projection_head",
+    )
+
+
+def build_view(config, seed):
+    """The layer that draws one training view: the paper's, or crop and flip."""
+    area_range = (config.augmentation.min_crop_area, 1.0)
+    if config.train.train_mode == "finetune":
+        return augmentation.CropAndFlip(config.data.image_size, area_range, seed=seed)
+    return augmentation.SimCLRAugmentation(
+        config.data.image_size,
+        color_jitter_strength=config.augmentation.color_jitter_strength,
+        blur=config.augmentation.use_blur,
+        area_range=area_range,
+        seed=seed,
+    )
+
+
+def build_schedule(config, num_examples):
+    """Learning rate by step, and the number of steps, from the reference's formulas."""
+    train = config.train
+    batch_size = train.train_batch_size
+    total_steps = train.train_steps or optimizers.training_steps(
+        num_examples, batch_size, train.train_epochs
+    )
+    peak = optimizers.scaled_learning_rate(
+        train.learning_rate, batch_size, train.learning_rate_scaling
+    )
+    warmup = optimizers.warmup_steps(num_examples, batch_size, train.warmup_epochs)
+    return optimizers.WarmupCosine(peak, min(warmup, total_steps - 1), total_steps)
+
+
+def build_model(config, schedule, num_classes):
+    """The compiled model of the train mode, with every variable made."""
+    train = config.train
+    encoder, projection_head = build_encoder(config), build_projection_head(config)
+    if train.train_mode == "finetune":
+        model = Classifier(
+            encoder,
+            num_classes,
+            projection_head=projection_head,
+            ft_proj_selector=train.ft_proj_selector,
+            fine_tune_after_block=train.fine_tune_after_block,
+            zero_init_logits_layer=train.zero_init_logits_layer,
+            weight_decay=train.weight_decay,
+        )
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        metrics = [keras.metrics.SparseCategoricalAccuracy(name="supervised_acc")]
+    else:
+        model = SimCLR(
+            encoder,
+            projection_head,
+            num_classes=num_classes if train.lineareval_while_pretraining else None,
+            ft_proj_selector=train.ft_proj_selector,
+            weight_decay=train.weight_decay,
+        )
+        loss = NTXent(temperature=train.temperature, hidden_norm=train.hidden_norm)
+        metrics = None
+    optimizer = optimizers.build_optimizer(
+        train.optimizer,
+        schedule,
+        momentum=train.momentum,
+        weight_decay=train.weight_decay,
+    )
+    model.compile(
+        optimizer=optimizer, loss=loss, metrics=metrics, jit_compile=train.jit_compile
+    )
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+def parameter_count(variables):
+    """Scalars in a list of variables."""
+    return sum(int(tf.size(variable)) for variable in variables)

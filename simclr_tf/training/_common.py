@@ -1,0 +1,112 @@
+"""What the training models share."""
+
+import tensorflow as tf
+from tensorflow import keras
+
+
+def as_unit_range(images):
+    """Float32 images in [0, 1] from uint8 0..255 or float 0..1."""
+    if images.dtype.is_integer:
+        return tf.image.convert_image_dtype(images, tf.float32)
+    return tf.cast(images, tf.float32)
+
+
+def pooled(features):
+    """`[B, C]` float32 features from `[B, C]`, or `[B, h, w, C]` by averaging."""
+    features = tf.cast(features, tf.float32)
+    return tf.reduce_mean(features, axis=[1, 2]) if features.shape.rank == 4 else features
+
+
+def feature_dim(encoder, image_size=None):
+    """Channels of an encoder's features; builds the encoder where it is not yet built.
+
+    Args:
+        encoder: Keras model from images to `[B, C]` or `[B, h, w, C]`.
+        image_size: Int or None, height and width to build an unbuilt encoder with.
+
+    Returns:
+        Int `C`.
+
+    Raises:
+        ValueError: If the encoder gives anything but rank 2 or 4.
+    """
+    if hasattr(encoder, "feature_dim"):
+        return encoder.feature_dim
+    shape = getattr(encoder, "output_shape", None) if encoder.built else None
+    if shape is None:
+        shape = encoder(keras.Input([image_size, image_size, 3])).shape
+    if not isinstance(shape, (tuple, tf.TensorShape)) or len(shape) not in (2, 4):
+        raise ValueError(
+            "`encoder` must map images to features [B, C] or [B, h, w, C], got an "
+            f"output of shape {shape}."
+        )
+    return shape[-1]
+
+
+def global_mean(values):
+    """Mean over the rows of all replicas, as this replica's share of it.
+
+    The shares of all replicas add up to the mean, and so do their gradients: what
+    `tf.distribute` expects of a per-replica loss. Replicas may hold different numbers
+    of rows. With one replica it is the plain mean.
+
+    Args:
+        values: Float tensor `[b]`, one value a row of this replica.
+
+    Returns:
+        Float32 scalar, this replica's sum over the number of rows of all replicas.
+    """
+    rows = tf.cast(tf.shape(values)[0], tf.float32)
+    context = tf.distribute.get_replica_context()
+    if context is not None and context.num_replicas_in_sync > 1:
+        rows = context.all_reduce(tf.distribute.ReduceOp.SUM, rows)
+    return tf.reduce_sum(tf.cast(values, tf.float32)) / rows
+
+
+def sparse_labels(labels):
+    """Class indices `[B]` from indices `[B]` or `[B, 1]`, or from one-hot `[B, K]`."""
+    labels = tf.convert_to_tensor(labels)
+    if labels.shape.rank == 2 and labels.shape[-1] != 1:
+        return tf.argmax(labels, axis=-1)
+    return tf.cast(tf.reshape(labels, [-1]), tf.int64)
+
+
+def l2_penalty(variables, weight_decay):
+    """Weight decay as a loss: `weight_decay * sum(|v|^2) / 2`, a float32 scalar."""
+    if not weight_decay or not variables:
+        return tf.zeros([])
+    squares = [tf.nn.l2_loss(tf.cast(variable, tf.float32)) for variable in variables]
+    return weight_decay * tf.add_n(squares)
+
+
+def undecayed(variables, optimizer):
+    """The variables whose weight decay belongs into the loss.
+
+    Those that the optimizer does not decay itself, as the published code has it: with
+    LARS the linear head's kernel; with AdamW and LAMB none; with any other optimizer
+    all but batch norm's.
+    """
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    if isinstance(optimizer, LARS):
+        return [v for v in variables if v.shape.rank > 1 and is_linear_head(v)]
+    if getattr(optimizer, "weight_decay", None):
+        return []
+    return [v for v in variables if leaf_name(v) not in ("gamma", "beta")]
+
+
+def serialized(model, names):
+    """Config entries of the attributes of `model` that are layers or None."""
+    return {
+        name: keras.saving.serialize_keras_object(getattr(model, name))
+        for name in names
+    }
+
+
+def deserialized(config):
+    """A config with every serialised layer in it made into a layer again."""
+    return {
+        name: keras.saving.deserialize_keras_object(value)
+        if isinstance(value, dict) and "class_name" in value
+        else value
+        for name, value in config.items()
+    }

@@ -1,0 +1,159 @@
+"""What happens now and then during `fit`: checkpoints, summaries, progress."""
+
+import sys
+import time
+
+import tensorflow as tf
+import tqdm
+from tensorflow import keras
+
+from simclr_tf.errors import UserError
+
+
+class StepCallback(keras.callbacks.Callback):
+    """A callback that knows the global step after each batch.
+
+    Args:
+        first_step: Int, the steps done before this `fit`.
+        total_steps: Int, the step at which training ends.
+        every: Int >= 1, `on_step` is called each so many steps and at the last one.
+    """
+
+    def __init__(self, first_step, total_steps, every):
+        super().__init__()
+        self.step = first_step
+        self.total_steps = total_steps
+        self.every = every
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.step += 1
+        if self.step % self.every == 0 or self.step == self.total_steps:
+            self.on_step(self.step, logs or {})
+
+    def on_step(self, step, logs):
+        """Called with the global step and the running means of the metrics."""
+
+
+class SaveCheckpoints(StepCallback):
+    """Saves every so many steps and at the end.
+
+    Args:
+        save: Callable from the step (int) to anything.
+        first_step: Int, see `StepCallback`.
+        total_steps: Int, see `StepCallback`.
+        every: Int, steps between two checkpoints.
+    """
+
+    def __init__(self, save, first_step, total_steps, every):
+        super().__init__(first_step, total_steps, every)
+        self._save = save
+
+    def on_step(self, step, logs):
+        self._save(step)
+
+
+class Summaries(StepCallback):
+    """TensorBoard scalars `train/...` and `learning_rate`, means since the last ones.
+
+    Put it last: it starts the running means anew.
+
+    Args:
+        directory: Str, where the event file goes.
+        schedule: Callable from the step to the learning rate.
+        first_step: Int, see `StepCallback`.
+        total_steps: Int, see `StepCallback`.
+        every: Int, steps between two summaries.
+    """
+
+    def __init__(self, directory, schedule, first_step, total_steps, every):
+        super().__init__(first_step, total_steps, every)
+        self._writer = tf.summary.create_file_writer(directory)
+        self._schedule = schedule
+
+    def write_views(self, step, views, limit=8):
+        """Writes the first pictures of each view, `[B, S, S, 3]` in [0, 1]."""
+        with self._writer.as_default(step=step):
+            for name, view in zip(("view_a", "view_b"), views, strict=False):
+                tf.summary.image(f"train/{name}", view[:limit], max_outputs=limit)
+
+    def on_step(self, step, logs):
+        names = {"loss": "total_loss"}
+        with self._writer.as_default(step=step):
+            for name, value in logs.items():
+                tf.summary.scalar(f"train/{names.get(name, name)}", value)
+            # The rate of the step just done.
+            tf.summary.scalar("learning_rate", self._schedule(step - 1))
+        self.model.reset_metrics()
+
+    def on_train_end(self, logs=None):
+        self._writer.close()
+
+
+class Progress(StepCallback):
+    """A live bar on a terminal, a plain line each `every` steps elsewhere.
+
+    Ends the run where the loss is no longer a number.
+
+    Args:
+        batch_size: Int, images a step, for images/s.
+        first_step: Int, see `StepCallback`.
+        total_steps: Int, see `StepCallback`.
+        every: Int, steps between two plain lines.
+        file: Where to write; stdout if None.
+    """
+
+    def __init__(self, batch_size, first_step, total_steps, every, file=None):
+        super().__init__(first_step, total_steps, every)
+        self._batch_size = batch_size
+        self._file = file or sys.stdout
+        self._bar = None
+
+    def on_train_begin(self, logs=None):
+        self._since, self._since_step = time.monotonic(), self.step
+        if self._file.isatty():
+            self._bar = tqdm.tqdm(
+                total=self.total_steps,
+                initial=self.step,
+                unit="step",
+                dynamic_ncols=True,
+                file=self._file,
+            )
+
+    def on_train_batch_end(self, batch, logs=None):
+        super().on_train_batch_end(batch, logs)
+        loss = (logs or {}).get("loss", 0.0)
+        if loss != loss:
+            raise UserError(
+                f"The loss is not a number at step {self.step}. Try a smaller "
+                "--learning_rate, a longer --warmup_epochs, a larger --temperature, or "
+                "--precision=float32."
+            )
+        if self._bar is not None:
+            self._bar.set_postfix_str(self._figures(logs or {}), refresh=False)
+            self._bar.update()
+
+    def on_step(self, step, logs):
+        if self._bar is None:
+            seconds = time.monotonic() - self._since
+            rate = (step - self._since_step) / max(seconds, 1e-9)
+            left = tqdm.tqdm.format_interval((self.total_steps - step) / rate)
+            print(
+                f"step {step}/{self.total_steps}  {self._figures(logs)}  {left} left",
+                file=self._file,
+                flush=True,
+            )
+
+    def _figures(self, logs):
+        shown = {"loss": "loss", "contrast_acc": "contrast_acc", "supervised_acc": "acc"}
+        figures = [
+            f"{label} {float(logs[name]):.3f}"
+            for name, label in shown.items()
+            if name in logs
+        ]
+        steps = self.step - self._since_step
+        rate = steps * self._batch_size / max(time.monotonic() - self._since, 1e-9)
+        return "  ".join([*figures, f"{rate:.0f} images/s"])
+
+    def on_train_end(self, logs=None):
+        if self._bar is not None:
+            self._bar.close()

@@ -1,0 +1,132 @@
+"""A linear head on an encoder: linear evaluation, and fine-tuning from any block."""
+
+import tensorflow as tf
+from tensorflow import keras
+
+import tf_models
+from simclr_tf.training import _common
+
+
+@keras.saving.register_keras_serializable(package="simclr_tf")
+class Classifier(keras.Model):
+    """Class logits from a pre-trained encoder; `compile` and `fit` as any Keras model.
+
+    What `fine_tune_after_block` freezes does not change by one bit in training, batch
+    statistics included.
+
+    Args:
+        encoder: Keras model from float images `[B, H, W, 3]` in [0, 1] to features
+            `[B, C]` or `[B, h, w, C]`.
+        num_classes: Int >= 2.
+        projection_head: `tf_models.ProjectionHead` that was trained with the encoder;
+            needed where `ft_proj_selector` is not 0.
+        ft_proj_selector: Int, the output of `projection_head.hidden_layers` that the
+            linear head sits on: 0 the encoder's features, 1 the first layer's output
+            (SimCLRv2), -1 the projection.
+        fine_tune_after_block: Int in -1..4. -1 trains everything, 0 all after the stem,
+            k all after block group k, 4 the linear head alone (the projection layers
+            under it are frozen too). An encoder other than `tf_models.ResNet` takes -1
+            or 4.
+        zero_init_logits_layer: Bool, whether the linear head starts at zero.
+        augmentation: Layer of `simclr_tf.augmentation` for raw images, such as
+            `CropAndFlip`; None where the data is preprocessed.
+        weight_decay: Float, adds `weight_decay / 2 * |w|^2` to the loss for the
+            variables that the optimizer does not decay itself.
+
+    Call arguments:
+        images: `[B, H, W, 3]` uint8 or float in [0, 1].
+        training: Bool.
+
+    Returns:
+        Float32 logits `[B, num_classes]`.
+
+    Reference: Chen et al. 2020, https://arxiv.org/abs/2002.05709, sections B.6, B.7;
+    Chen et al. 2020b, https://arxiv.org/abs/2006.10029, section 3, for the middle layer.
+    """
+
+    def __init__(
+        self,
+        encoder,
+        num_classes,
+        projection_head=None,
+        ft_proj_selector=0,
+        fine_tune_after_block=-1,
+        zero_init_logits_layer=False,
+        augmentation=None,
+        weight_decay=0.0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if ft_proj_selector != 0 and projection_head is None:
+            raise ValueError(
+                f"`ft_proj_selector`={ft_proj_selector} needs a `projection_head`."
+            )
+        self.encoder = encoder
+        self.num_classes = num_classes
+        self.projection_head = projection_head if ft_proj_selector != 0 else None
+        self.ft_proj_selector = ft_proj_selector
+        self.fine_tune_after_block = fine_tune_after_block
+        self.zero_init_logits_layer = zero_init_logits_layer
+        self.augmentation = augmentation
+        self.weight_decay = weight_decay
+        self.linear_head = tf_models.LinearHead(
+            num_classes, zero_init=zero_init_logits_layer
+        )
+        self._freeze()
+        size = getattr(augmentation, "image_size", None)
+        hidden = self._hidden(tf.zeros([1, _common.feature_dim(encoder, size)]), False)
+        self.linear_head(hidden)
+        self.built = True
+
+    def _freeze(self):
+        if hasattr(self.encoder, "freeze"):
+            self.encoder.freeze(self.fine_tune_after_block)
+        elif self.fine_tune_after_block in (-1, 4):
+            self.encoder.trainable = self.fine_tune_after_block == -1
+        else:
+            raise ValueError(
+                "`fine_tune_after_block` must be -1 or 4 for an encoder without block "
+                f"groups, got {self.fine_tune_after_block}."
+            )
+        if self.projection_head is not None:
+            self.projection_head.trainable = self.fine_tune_after_block != 4
+
+    def call(self, images, training=False):
+        if self.augmentation is None:
+            images = _common.as_unit_range(images)
+        else:
+            images = self.augmentation(images, training=training)
+        features = _common.pooled(self.encoder(images, training=training))
+        return self.linear_head(self._hidden(features, training))
+
+    def classify(self, features):
+        """Float32 logits `[B, num_classes]` of the encoder's features `[B, C]`."""
+        return self.linear_head(self._hidden(features, False))
+
+    def _hidden(self, features, training):
+        if self.projection_head is None:
+            return features
+        hidden = self.projection_head.hidden_layers(features, training=training)
+        return hidden[self.ft_proj_selector]
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, **kwargs):
+        """The compiled loss plus weight decay."""
+        loss = super().compute_loss(x, y, y_pred, sample_weight, **kwargs)
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        undecayed = _common.undecayed(self.trainable_variables, self.optimizer)
+        return loss + _common.l2_penalty(undecayed, self.weight_decay) / replicas
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            **_common.serialized(self, ("encoder", "projection_head", "augmentation")),
+            "num_classes": self.num_classes,
+            "ft_proj_selector": self.ft_proj_selector,
+            "fine_tune_after_block": self.fine_tune_after_block,
+            "zero_init_logits_layer": self.zero_init_logits_layer,
+            "weight_decay": self.weight_decay,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**_common.deserialized(config))

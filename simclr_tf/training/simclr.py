@@ -1,0 +1,277 @@
+"""SimCLR as a Keras model: `compile`, `fit`, `evaluate`, `predict`."""
+
+import tensorflow as tf
+from tensorflow import keras
+
+import tf_models
+from simclr_tf import keras_compat
+from simclr_tf.losses import NTXent, contrastive_accuracy, contrastive_entropy
+from simclr_tf.training import _common
+from simclr_tf.training._batching import batched
+
+_LOGS = (
+    "loss",
+    "contrast_loss",
+    "contrast_acc",
+    "contrast_entropy",
+    "supervised_loss",
+    "supervised_acc",
+    "weight_decay",
+    "label_top_1_accuracy",
+    "label_top_5_accuracy",
+)
+
+
+@keras.saving.register_keras_serializable(package="simclr_tf")
+class SimCLR(keras.Model):
+    """Learns features by telling two views of one image from views of other images.
+
+    `fit` takes images or `(images, labels)` where `augmentation` is given: it draws the
+    two views. Without it the data holds the views: `((view_a, view_b), labels)` or
+    `(view_a, view_b)`. Images are uint8 0..255 or float 0..1, of any height and width;
+    NumPy arrays, or a `tf.data.Dataset` of batches or of single images (which are then
+    batched, `batch_size` at a time). Labels, `[B]` indices or `[B, K]` one-hot, train a
+    linear head on stopped gradients and nothing else; they may be left out.
+
+    Args:
+        encoder: Keras model from float images `[B, H, W, 3]` in [0, 1] to features
+            `[B, C]` or `[B, h, w, C]` (then averaged over h and w).
+        projection_head: `tf_models.ProjectionHead`.
+        augmentation: Layer of `simclr_tf.augmentation` that draws one view of each
+            image, or None where the data brings the views.
+        num_classes: Int, classes of the online linear head; None for no head.
+        ft_proj_selector: Int, which of `projection_head.hidden_layers` feeds the linear
+            head: 0 the features, -1 the projection.
+        weight_decay: Float, adds `weight_decay / 2 * |w|^2` to the loss for the
+            variables that the optimizer does not decay itself: the linear head's kernel
+            with LARS, all but batch norm's with SGD and Adam, none with AdamW and LAMB.
+
+    Call arguments:
+        images: `[B, H, W, 3]` uint8 or float. With `augmentation`, they get its
+            evaluation preprocessing first.
+        training: Bool, whether the encoder's batch norm uses batch statistics.
+
+    Returns:
+        Float32 features `[B, C]`.
+
+    Example:
+        >>> encoder = tf_models.ResNet(depth=18, width_multiplier=0.25, stem="cifar")
+        >>> model = SimCLR(encoder, tf_models.ProjectionHead(output_dim=64))
+        >>> model(tf.zeros([2, 32, 32, 3])).shape
+        TensorShape([2, 128])
+
+    Reference: Chen et al. 2020, https://arxiv.org/abs/2002.05709, algorithm 1; the
+    linear head beside it as in section B.5 (v1) and Chen et al. 2020b (v2).
+    """
+
+    def __init__(
+        self,
+        encoder,
+        projection_head,
+        augmentation=None,
+        num_classes=None,
+        ft_proj_selector=0,
+        weight_decay=0.0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if num_classes is not None and num_classes < 2:
+            raise ValueError(f"`num_classes` must be None or >= 2, got {num_classes}.")
+        if weight_decay < 0:
+            raise ValueError(f"`weight_decay` must be >= 0, got {weight_decay}.")
+        self.encoder = encoder
+        self.projection_head = projection_head
+        self.augmentation = augmentation
+        self.num_classes = num_classes
+        self.ft_proj_selector = ft_proj_selector
+        self.weight_decay = weight_decay
+        self.linear_head = None
+        self._build_networks()
+        self._trackers = {name: keras.metrics.Mean(name=name) for name in _LOGS}
+
+    def _build_networks(self):
+        """Makes every variable now, so that no step has to."""
+        size = getattr(self.augmentation, "image_size", None)
+        features = tf.zeros([1, _common.feature_dim(self.encoder, size)])
+        hidden = self.projection_head.hidden_layers(features, training=False)
+        if not -len(hidden) <= self.ft_proj_selector < len(hidden):
+            raise ValueError(
+                f"`ft_proj_selector` must be in [{-len(hidden)}, {len(hidden) - 1}] for "
+                f"this projection head, got {self.ft_proj_selector}."
+            )
+        if self.num_classes is not None:
+            self.linear_head = tf_models.LinearHead(self.num_classes)
+            self.linear_head(hidden[self.ft_proj_selector])
+        self.built = True
+
+    def compile(self, optimizer="adam", loss=None, jit_compile=False, **kwargs):
+        """Sets how the model is trained.
+
+        Args:
+            optimizer: Keras optimizer or its name; `simclr_tf.optimizers.LARS` is the
+                paper's.
+            loss: Keras loss over `(view_a, view_b)` projections, one value a pair;
+                None means `NTXent()`.
+            jit_compile: Bool, whether XLA compiles the networks, the loss and the
+                update. The augmentation stays outside.
+            **kwargs: Those of `keras.Model.compile`, such as `steps_per_execution`.
+        """
+        super().compile(
+            optimizer=optimizer,
+            loss=NTXent() if loss is None else loss,
+            jit_compile=False,
+            **kwargs,
+        )
+        self._learn = self._learn_from_views
+        if jit_compile is True:
+            self._learn = tf.function(self._learn_from_views, jit_compile=True)
+
+    @property
+    def metrics(self):
+        return list(self._trackers.values())
+
+    def call(self, images, training=False):
+        if self.augmentation is None:
+            images = _common.as_unit_range(images)
+        else:
+            images = self.augmentation(images, training=False)
+        return self.features(images, training)
+
+    def features(self, images, training=False):
+        """Float32 features `[B, C]` of float images in [0, 1], taken as they are."""
+        return _common.pooled(self.encoder(images, training=training))
+
+    def train_step(self, data):
+        """One step of the paper's algorithm 1; returns the running means."""
+        (view_a, view_b), labels = self._views(data)
+        return self._learn(view_a, view_b, labels)
+
+    def _learn_from_views(self, view_a, view_b, labels):
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        with tf.GradientTape() as tape:
+            features = self.features(tf.concat([view_a, view_b], 0), training=True)
+            hidden = self.projection_head.hidden_layers(features, training=True)
+            contrast = self._contrast(hidden[-1])
+            supervised = self._supervise(hidden[self.ft_proj_selector], labels)
+            weight_decay = self._weight_decay_loss()
+            loss = _common.global_mean(contrast["contrast_loss"])
+            if supervised:
+                loss += _common.global_mean(supervised["supervised_loss"])
+            loss += weight_decay / replicas
+        variables = self._variables_to_train(labels)
+        gradients = keras_compat.compute_gradients(tape, loss, variables, self.optimizer)
+        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        return self._track(
+            {
+                "loss": replicas * loss,
+                "weight_decay": weight_decay,
+                **contrast,
+                **supervised,
+            }
+        )
+
+    def test_step(self, data):
+        """Contrastive figures on two views; accuracy of the linear head on the images.
+
+        The encoder runs in inference mode. Raw images get the evaluation preprocessing
+        for the linear head; where the data brings views, it judges both views.
+        """
+        views, labels = self._views(data)
+        seen = tf.concat(views, 0)
+        features = self.features(seen)
+        values = self._contrast(self.projection_head(features, training=False))
+        values["loss"] = values["contrast_loss"]
+        if labels is not None and self.linear_head is not None:
+            if self.augmentation is None:
+                labels = tf.concat([labels, labels], 0)
+                logits = self.classify(features)
+            else:
+                images = keras_compat.unpack(data)[0]
+                logits = self.classify(self(images, training=False))
+            for k in (1, 5):
+                hits = tf.math.in_top_k(labels, logits, min(k, self.num_classes))
+                values[f"label_top_{k}_accuracy"] = hits
+        return self._track(values)
+
+    def classify(self, features):
+        """The linear head's float32 logits `[B, num_classes]` of features `[B, C]`."""
+        hidden = self.projection_head.hidden_layers(features, training=False)
+        return self.linear_head(hidden[self.ft_proj_selector])
+
+    def _views(self, data):
+        """`((view_a, view_b), labels)` of one batch in any form that `fit` takes."""
+        x, labels = keras_compat.unpack(data)
+        if isinstance(x, (tuple, list)):
+            views = tuple(x)
+        elif self.augmentation is None:
+            views, labels = (x, labels), None
+        else:
+            views = tuple(self.augmentation(x, training=True) for _ in range(2))
+        if len(views) != 2 or any(view is None for view in views):
+            raise ValueError(
+                "Without `augmentation`, the data must be (view_a, view_b) or "
+                f"((view_a, view_b), labels), got {data}."
+            )
+        views = tuple(_common.as_unit_range(view) for view in views)
+        return views, None if labels is None else _common.sparse_labels(labels)
+
+    def _contrast(self, projections):
+        """Contrastive loss and metrics, each `[B]`, of projections `[2B, E]`."""
+        pair = tf.split(projections, 2)  # view_a, view_b
+        temperature = getattr(self.loss, "temperature", 1.0)
+        return {
+            "contrast_loss": self.loss.call(*pair),
+            "contrast_acc": contrastive_accuracy(*pair),
+            "contrast_entropy": contrastive_entropy(*pair, temperature),
+        }
+
+    def _supervise(self, hidden, labels):
+        """Loss and accuracy `[2B]` of the linear head, which sends no gradient back."""
+        if labels is None or self.linear_head is None:
+            return {}
+        labels = tf.concat([labels, labels], axis=0)
+        logits = self.linear_head(tf.stop_gradient(hidden))
+        return {
+            "supervised_loss": tf.nn.sparse_softmax_cross_entropy_with_logits(
+                labels, logits
+            ),
+            "supervised_acc": tf.equal(labels, tf.argmax(logits, axis=-1)),
+        }
+
+    def _weight_decay_loss(self):
+        undecayed = _common.undecayed(self.trainable_variables, self.optimizer)
+        return _common.l2_penalty(undecayed, self.weight_decay)
+
+    def _variables_to_train(self, labels):
+        """All trainable variables, less the linear head's where there are no labels."""
+        variables = self.encoder.trainable_variables
+        variables = variables + self.projection_head.trainable_variables
+        if labels is not None and self.linear_head is not None:
+            variables = variables + self.linear_head.trainable_variables
+        return variables
+
+    def _track(self, values):
+        """Adds per-row values to the running means; returns those means."""
+        for name, value in values.items():
+            self._trackers[name].update_state(tf.cast(value, tf.float32))
+        return {name: self._trackers[name].result() for name in values}
+
+    def fit(self, x=None, y=None, batch_size=None, validation_data=None, **kwargs):
+        """`keras.Model.fit`; a data set of single images is batched, 32 by default."""
+        return super().fit(
+            *self._batched(x, y, batch_size),
+            validation_data=validation_data, **kwargs
+        )
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            **_common.serialized(self, ("encoder", "projection_head", "augmentation")),
+            "num_classes": self.num_classes,
+            "ft_proj_selector": self.ft_proj_selector,
+            "weight_decay": self.weight_decay,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**_common.deserialized(config))
