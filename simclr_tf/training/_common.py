@@ -97,7 +97,7 @@ def undecayed(variables, optimizer):
 def serialized(model, names):
     """Config entries of the attributes of `model` that are layers or None."""
     return {
-        name: keras.saving.serialize_keras_object(getattr(model, name))
+        name: keras.utils.serialize_keras_object(getattr(model, name))
         for name in names
     }
 
@@ -105,7 +105,7 @@ def serialized(model, names):
 def deserialized(config):
     """A config with every serialised layer in it made into a layer again."""
     return {
-        name: keras.saving.deserialize_keras_object(value)
+        name: keras.utils.deserialize_keras_object(value)
         if isinstance(value, dict) and "class_name" in value
         else value
         for name, value in config.items()

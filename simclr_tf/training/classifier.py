@@ -7,7 +7,7 @@ import tf_models
 from simclr_tf.training import _common
 
 
-@keras.saving.register_keras_serializable(package="simclr_tf")
+@keras.utils.register_keras_serializable(package="simclr_tf")
 class Classifier(keras.Model):
     """Class logits from a pre-trained encoder; `compile` and `fit` as any Keras model.
 

@@ -22,7 +22,7 @@ _LOGS = (
 )
 
 
-@keras.saving.register_keras_serializable(package="simclr_tf")
+@keras.utils.register_keras_serializable(package="simclr_tf")
 class SimCLR(keras.Model):
     """Learns features by telling two views of one image from views of other images.
 

@@ -1,0 +1,98 @@
+"""Learning rates and lengths of training, by the formulas of the published code."""
+
+import math
+
+import tensorflow as tf
+from tensorflow import keras
+
+
+@keras.utils.register_keras_serializable(package="simclr_tf")
+class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
+    """Linear rise from 0 to the peak, then half a cosine down to 0, then 0.
+
+    Args:
+        peak_learning_rate: Float >= 0.
+        warmup_steps: Int >= 0, the step at which the peak is reached.
+        total_steps: Int > `warmup_steps`, the step at which the rate is 0 again.
+
+    Call arguments:
+        step: Int scalar, optimizer steps done before.
+
+    Returns:
+        Float32 scalar.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> schedule = WarmupCosine(2.0, warmup_steps=10, total_steps=30)
+        >>> [round(float(schedule(step)), 4) for step in (0, 5, 10, 20, 30, 40)]
+        [0.0, 1.0, 2.0, 1.0, 0.0, 0.0]
+
+    Reference: Loshchilov and Hutter 2017, https://arxiv.org/abs/1608.03983; SimCLR,
+    https://arxiv.org/abs/2002.05709, section 2.2.
+    """
+
+    def __init__(self, peak_learning_rate, warmup_steps, total_steps):
+        super().__init__()
+        if peak_learning_rate < 0:
+            raise ValueError(
+                f"`peak_learning_rate` must be >= 0, got {peak_learning_rate}."
+            )
+        if not 0 <= warmup_steps < total_steps:
+            raise ValueError(
+                "`warmup_steps` must be in [0, total_steps), got "
+                f"{warmup_steps} of {total_steps}."
+            )
+        self.peak_learning_rate = peak_learning_rate
+        self.warmup_steps = warmup_steps
+        self.total_steps = total_steps
+
+    def __call__(self, step):
+        step = tf.cast(step, tf.float32)
+        rising = step / max(self.warmup_steps, 1)
+        done = (step - self.warmup_steps) / (self.total_steps - self.warmup_steps)
+        falling = 0.5 * (1.0 + tf.cos(math.pi * tf.clip_by_value(done, 0.0, 1.0)))
+        share = tf.where(step < self.warmup_steps, rising, falling)
+        return self.peak_learning_rate * share
+
+    def get_config(self):
+        return {
+            "peak_learning_rate": self.peak_learning_rate,
+            "warmup_steps": self.warmup_steps,
+            "total_steps": self.total_steps,
+        }
+
+
+def scaled_learning_rate(learning_rate, batch_size, scaling="linear"):
+    """The peak learning rate of a batch size.
+
+    Args:
+        learning_rate: Float, the rate of 256 images ("linear"), or a multiplier of the
+            root of the batch size ("sqrt").
+        batch_size: Int, images a step.
+        scaling: "linear" or "sqrt".
+
+    Returns:
+        Float.
+
+    Raises:
+        ValueError: If `scaling` is neither.
+
+    Reference: Chen et al. 2020, https://arxiv.org/abs/2002.05709, section B.1.
+    """
+    if scaling == "linear":
+        return learning_rate * batch_size / 256.0
+    if scaling == "sqrt":
+        return learning_rate * math.sqrt(batch_size)
+    raise ValueError(f'`scaling` must be "linear" or "sqrt", got {scaling!r}.')
+
+
+def training_steps(num_examples, batch_size, epochs):
+    """Steps of a training: `num_examples * epochs // batch_size + 1`."""
+    return num_examples * epochs // batch_size + 1
+
+
+def warmup_steps(num_examples, batch_size, warmup_epochs):
+    """Steps of the warm-up: `round(warmup_epochs * num_examples // batch_size)`."""
+    return int(round(warmup_epochs * num_examples // batch_size))

@@ -1,0 +1,152 @@
+import io
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+from tensorflow import keras
+
+import simclr_tf
+import tf_models
+from simclr_tf import augmentation, export
+from simclr_tf.errors import UserError
+
+SERVE = """
+import sys, numpy as np, tensorflow as tf
+folder = sys.argv[1]
+model = tf.saved_model.load(folder + "/model")
+arrays = np.load(folder + "/in.npz", allow_pickle=True)
+batch = model.signatures["serving_default"](images=tf.constant(arrays["images"]))
+encoded = model.signatures["serve_image_bytes"](
+    image_bytes=tf.constant(list(arrays["encoded"])))
+layers = model.signatures["endpoints"](images=tf.constant(arrays["images"]))
+assert not any(name.split(".")[0] in ("simclr_tf", "tf_models") for name in sys.modules)
+np.savez(folder + "/out.npz", encoded=encoded["features"],
+         **{"batch_" + k: v for k, v in batch.items()},
+         **{"layer_" + k: v for k, v in layers.items()})
+"""
+
+
+@pytest.fixture
+def model(photos):
+    model = simclr_tf.SimCLR(
+        tf_models.ResNet(depth=18, width_multiplier=0.0625, stem="cifar"),
+        tf_models.ProjectionHead(num_layers=2, output_dim=8),
+        augmentation=augmentation.SimCLRAugmentation(16, seed=0),
+        num_classes=2,
+    )
+    model.compile(keras.optimizers.SGD(0.1))
+    model.fit(*photos, batch_size=8, verbose=0)
+    return model
+
+
+def encoded(image, kind):
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, kind)
+    return file.getvalue()
+
+
+def test_serves_what_predict_gives_without_our_code(model, photos, tmp_path):
+    images = photos[0]
+    export.save(
+        model.encoder,
+        tmp_path / "model",
+        image_size=16,
+        projection_head=model.projection_head,
+        linear_head=model.linear_head,
+    )
+    files = [encoded(image, "PNG") for image in images[:3]]
+    files.append(encoded(images[3, :9], "BMP"))  # of another size
+    files.append(encoded(images[4], "JPEG"))
+    np.savez(
+        tmp_path / "in.npz", images=images, encoded=np.array(files, dtype=object)
+    )
+    away = os.path.dirname(tmp_path)  # none of our code on the path there
+    subprocess.run(
+        [sys.executable, "-c", SERVE, str(tmp_path)], check=True, cwd=away
+    )
+    out = np.load(tmp_path / "out.npz")
+    expected = model.predict(images, verbose=0)
+    np.testing.assert_allclose(out["batch_features"], expected, atol=1e-4)
+    logits = model.classify(expected)
+    np.testing.assert_allclose(out["batch_logits"], logits, atol=1e-4)
+    np.testing.assert_allclose(
+        out["batch_probabilities"], tf.nn.softmax(logits), atol=1e-4
+    )
+    np.testing.assert_allclose(out["encoded"][:3], expected[:3], atol=1e-4)
+    for row, image in ((3, images[3, :9]), (4, tf.io.decode_jpeg(files[4]).numpy())):
+        alone = model.predict(image[None], verbose=0)
+        np.testing.assert_allclose(out["encoded"][row], alone[0], atol=1e-4)
+    layers = {key[6:]: out[key] for key in out if key.startswith("layer_")}
+    assert {name: layer.shape for name, layer in layers.items()} == {
+        "initial_conv": (16, 16, 16, 4),
+        "initial_max_pool": (16, 16, 16, 4),
+        "block_group1": (16, 16, 16, 4),
+        "block_group2": (16, 8, 8, 8),
+        "block_group3": (16, 4, 4, 16),
+        "block_group4": (16, 2, 2, 32),
+        "final_avg_pool": (16, 32),
+        "proj_head_input": (16, 32),
+        "proj_head_output": (16, 8),
+        "logits_sup": (16, 2),
+    }
+    np.testing.assert_allclose(layers["final_avg_pool"], expected, atol=1e-4)
+
+
+def test_load_encoder_gives_back_a_trainable_encoder(model, photos, tmp_path):
+    export.save(model.encoder, tmp_path / "model", image_size=16)
+    encoder = export.load_encoder(tmp_path / "model")
+    unit = photos[0].astype("float32") / 255
+    np.testing.assert_allclose(
+        encoder(unit, training=False), model.encoder(unit, training=False), atol=1e-6
+    )
+    classifier = simclr_tf.Classifier(encoder, 2)
+    classifier.compile(
+        keras.optimizers.SGD(0.1),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    before = encoder.get_weights()
+    classifier.fit(unit, photos[1], verbose=0)
+    assert all(
+        np.any(old != new)
+        for old, new in zip(before, encoder.get_weights(), strict=True)
+    )
+
+
+def test_a_foreign_encoder_is_exported_too(photos, tmp_path):
+    encoder = keras.Sequential([keras.layers.Conv2D(4, 3, input_shape=(16, 16, 3))])
+    export.save(encoder, tmp_path / "model", image_size=16)
+    served = tf.saved_model.load(str(tmp_path / "model"))
+    features = served.signatures["serving_default"](images=tf.constant(photos[0]))
+    assert features["features"].shape == (16, 4)
+    assert set(features) == {"features"}
+    crop = augmentation.EvaluationCrop(16)(photos[0])
+    expected = tf.reduce_mean(encoder(crop), axis=[1, 2])
+    np.testing.assert_allclose(features["features"], expected, atol=1e-5)
+
+
+def test_never_overwrites_and_leaves_nothing_half_written(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("keep")
+    encoder = keras.Sequential([keras.layers.Conv2D(4, 3, input_shape=(16, 16, 3))])
+    with pytest.raises(UserError, match="mine exists"):
+        export.save(encoder, tmp_path / "mine", image_size=16)
+
+    class Broken(keras.Model):
+        built = True
+        feature_dim = 3
+
+        def call(self, images, training=False):
+            raise RuntimeError("broken")
+
+    with pytest.raises(RuntimeError):
+        export.save(Broken(), tmp_path / "broken", image_size=16)
+    assert os.listdir(tmp_path) == ["mine"]
+
+
+def test_load_encoder_elsewhere_says_what_it_expects(tmp_path):
+    with pytest.raises(UserError, match="No encoder in .*--mode=export"):
+        export.load_encoder(tmp_path)

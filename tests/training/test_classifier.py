@@ -1,0 +1,114 @@
+import numpy as np
+import pytest
+from tensorflow import keras
+
+import simclr_tf
+import tf_models
+from simclr_tf import augmentation
+
+
+def small_classifier(fine_tune_after_block=-1, global_bn=True, **kwargs):
+    encoder = tf_models.ResNet(
+        depth=18, width_multiplier=0.0625, stem="cifar", global_bn=global_bn
+    )
+    model = simclr_tf.Classifier(
+        encoder, 2, fine_tune_after_block=fine_tune_after_block, **kwargs
+    )
+    model.compile(
+        keras.optimizers.SGD(0.1),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    return model
+
+
+def snapshot(layer):
+    return [np.array(weight) for weight in layer.weights]
+
+
+def changed(layer, before):
+    return [
+        not np.array_equal(old, new)
+        for old, new in zip(before, snapshot(layer), strict=True)
+    ]
+
+
+@pytest.mark.parametrize("global_bn", [True, False])
+def test_linear_evaluation_leaves_the_encoder_bit_identical(photos, global_bn):
+    # Defect B2 of the published code: batch statistics moved under a frozen encoder.
+    model = small_classifier(4, global_bn)
+    encoder, head = snapshot(model.encoder), snapshot(model.linear_head)
+    model.fit(*photos, epochs=2, verbose=0)
+    assert not any(changed(model.encoder, encoder))
+    assert all(changed(model.linear_head, head))
+    assert len(model.trainable_variables) == 2
+
+
+def test_projection_under_a_linear_evaluation_is_frozen_too(photos):
+    # Defect B12: the projection head stayed trainable.
+    head = tf_models.ProjectionHead(num_layers=2, output_dim=4)
+    model = small_classifier(4, projection_head=head, ft_proj_selector=1)
+    before = snapshot(head)
+    model.fit(*photos, verbose=0)
+    assert not any(changed(head, before))
+
+
+def test_all_blocks_learn_by_default(photos):
+    model = small_classifier(-1)
+    before = snapshot(model.encoder)
+    model.fit(*photos, verbose=0)
+    assert all(changed(model.encoder, before))
+
+
+def test_zero_init_logits_layer_starts_at_zero(photos):
+    # Defect B1: the flag had no effect.
+    model = small_classifier(4, zero_init_logits_layer=True)
+    np.testing.assert_array_equal(model.predict(photos[0], verbose=0), np.zeros((16, 2)))
+    model = small_classifier(4)
+    assert np.any(model.predict(photos[0], verbose=0))
+
+
+def test_middle_layer_of_the_projection_head_feeds_the_linear_head(photos):
+    head = tf_models.ProjectionHead(num_layers=2, output_dim=4)
+    model = small_classifier(projection_head=head, ft_proj_selector=1)
+    unit = photos[0].astype("float32") / 255
+    hidden = head.hidden_layers(model.encoder(unit), training=False)[1]
+    np.testing.assert_allclose(model(unit), model.linear_head(hidden), atol=1e-6)
+
+
+def test_augmentation_takes_raw_images(photos):
+    model = small_classifier(augmentation=augmentation.CropAndFlip(16, seed=0))
+    model.fit(*photos, verbose=0)
+    crop = augmentation.EvaluationCrop(16)(photos[0])
+    expected = model.linear_head(model.encoder(crop, training=False))
+    np.testing.assert_allclose(model.predict(photos[0], verbose=0), expected, atol=1e-5)
+
+
+def test_weight_decay_enters_the_loss(photos):
+    plain, decayed = small_classifier(), small_classifier(weight_decay=2.0)
+    decayed.set_weights(plain.get_weights())
+    kernels = [v for v in plain.trainable_variables if len(v.shape) > 1]
+    expected = sum(np.sum(np.square(kernel)) for kernel in kernels)
+    difference = [
+        model.evaluate(*photos, batch_size=16, verbose=0)[0]
+        for model in (decayed, plain)
+    ]
+    np.testing.assert_allclose(difference[0] - difference[1], expected, rtol=1e-4)
+
+
+def test_keras_file_round_trip(photos, tmp_path):
+    model = small_classifier(2)
+    model.save(tmp_path / "classifier.keras")
+    again = keras.models.load_model(tmp_path / "classifier.keras")
+    np.testing.assert_allclose(
+        again.predict(photos[0], verbose=0), model.predict(photos[0], verbose=0), 1e-5
+    )
+    assert len(again.trainable_variables) == len(model.trainable_variables)
+
+
+def test_wrong_arguments_say_what_is_allowed():
+    with pytest.raises(ValueError, match="needs a `projection_head`"):
+        small_classifier(ft_proj_selector=1)
+    plain = keras.Sequential([keras.layers.Conv2D(4, 3, input_shape=(16, 16, 3))])
+    with pytest.raises(ValueError, match="-1 or 4.*got 2"):
+        simclr_tf.Classifier(plain, 2, fine_tune_after_block=2)
