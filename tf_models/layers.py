@@ -1,0 +1,92 @@
+"""The convolutions that every block is made of."""
+
+import tensorflow as tf
+from tensorflow import keras
+
+from tf_models.batch_normalization import BatchNormalization
+
+
+class Convolution(keras.layers.Layer):
+    """Convolution without bias, padded the same on both sides whatever the stride.
+
+    Args:
+        filters: Int.
+        kernel_size: Int, odd.
+        strides: Int.
+    """
+
+    def __init__(self, filters, kernel_size, strides=1, **kwargs):
+        super().__init__(**kwargs)
+        self.padding = (kernel_size - 1) // 2 if strides > 1 else 0
+        self.convolution = keras.layers.Conv2D(
+            filters,
+            kernel_size,
+            strides,
+            padding="valid" if strides > 1 else "same",
+            use_bias=False,
+            kernel_initializer=keras.initializers.VarianceScaling(),
+            name="convolution",
+        )
+
+    def build(self, input_shape):
+        self.convolution.build(input_shape)
+        self.built = True
+
+    def call(self, images):
+        return self.convolution(pad(images, self.padding))
+
+
+class ConvolutionNorm(keras.layers.Layer):
+    """`Convolution`, batch norm, and ReLU where `relu`.
+
+    Args:
+        filters: Int.
+        kernel_size: Int, odd.
+        strides: Int.
+        relu: Bool.
+        zero_gamma: Bool, whether batch norm's scale starts at 0 instead of 1.
+        norm: Dict of arguments of `BatchNormalization`.
+    """
+
+    def __init__(
+        self,
+        filters,
+        kernel_size,
+        strides=1,
+        relu=True,
+        zero_gamma=False,
+        norm=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.relu = relu
+        self.convolution = Convolution(
+            filters, kernel_size, strides, name="convolution"
+        )
+        self.norm = BatchNormalization(
+            gamma_initializer="zeros" if zero_gamma else "ones",
+            name="batch_normalization",
+            **(norm or {}),
+        )
+
+    def build(self, input_shape):
+        self.convolution.build(input_shape)
+        self.norm.build([None, None, None, self.filters])
+        self.built = True
+
+    def call(self, images, training=None):
+        images = self.norm(self.convolution(images), training=training)
+        return tf.nn.relu(images) if self.relu else images
+
+
+def pad(images, size):
+    """`[B, H, W, C]` with `size` zero pixels on each of the four sides."""
+    if size == 0:
+        return images
+    return tf.pad(images, [[0, 0], [size, size], [size, size], [0, 0]])
+
+
+def global_average(images):
+    """`[B, C]` means over height and width of `[B, H, W, C]`."""
+    return tf.reduce_mean(images, axis=[1, 2])

@@ -1,0 +1,226 @@
+"""ResNet encoders of SimCLR v1 and v2."""
+
+import tensorflow as tf
+from tensorflow import keras
+
+from tf_models.blocks import ResidualBlock
+from tf_models.layers import ConvolutionNorm, global_average
+
+_BLOCKS = {  # depth: whether blocks are bottlenecks, blocks in each group
+    18: (False, (2, 2, 2, 2)),
+    34: (False, (3, 4, 6, 3)),
+    50: (True, (3, 4, 6, 3)),
+    101: (True, (3, 4, 23, 3)),
+    152: (True, (3, 8, 36, 3)),
+    200: (True, (3, 24, 36, 3)),
+}
+
+
+@keras.utils.register_keras_serializable(package="tf_models")
+class ResNet(keras.Model):
+    """Residual network from images to features.
+
+    As the published SimCLR code builds it: projection shortcuts in the first block of
+    every group, the stride on the 3x3 convolution, the last scale of each block 0 at
+    the start. Its variables exist after construction.
+
+    Args:
+        depth: 18, 34 (basic blocks), 50, 101, 152 or 200 (bottlenecks).
+        width_multiplier: Positive float, times the 64, 128, 256 and 512 filters.
+        sk_ratio: Float >= 0; > 0 turns on selective kernels and the stem and shortcuts
+            of ResNet-D. SimCLRv2 uses 0.0625.
+        se_ratio: Float >= 0; > 0 turns on squeeze-and-excitation.
+        stem: "imagenet", which divides height and width by 4, or "cifar", one 3x3
+            convolution, for pictures of about 32 pixels.
+        global_bn: Bool, whether batch norm sees the batch of all replicas.
+        batch_norm_decay: Float in [0, 1), momentum of the moving statistics.
+
+    Call arguments:
+        images: Float tensor `[B, H, W, 3]`, values in [0, 1].
+        training: Bool, whether batch norm uses the statistics of the batch.
+
+    Returns:
+        Float32 tensor `[B, feature_dim]`, means over height and width.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> encoder = ResNet(depth=18, stem="cifar", width_multiplier=0.25)
+        >>> encoder(tf.zeros([2, 32, 32, 3])).shape
+        TensorShape([2, 128])
+
+    Reference: He et al. 2016, https://arxiv.org/abs/1512.03385; Chen et al. 2020,
+    https://arxiv.org/abs/2002.05709, section B.9 for the small stem; Chen et al. 2020b,
+    https://arxiv.org/abs/2006.10029, section 2 for selective kernels.
+    """
+
+    def __init__(
+        self,
+        depth=50,
+        width_multiplier=1,
+        sk_ratio=0.0,
+        se_ratio=0.0,
+        stem="imagenet",
+        global_bn=True,
+        batch_norm_decay=0.9,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        _check(depth, width_multiplier, sk_ratio, se_ratio, stem, batch_norm_decay)
+        self.depth = depth
+        self.width_multiplier = width_multiplier
+        self.sk_ratio = sk_ratio
+        self.se_ratio = se_ratio
+        self.stem = stem
+        self.global_bn = global_bn
+        self.batch_norm_decay = batch_norm_decay
+        norm = {
+            "momentum": batch_norm_decay,
+            "epsilon": 1e-5,
+            "synchronized": global_bn,
+        }
+        # Attributes, not lists: Keras 3 leaves lists out of checkpoints.
+        for layer in [*self._make_stem(norm), *self._make_blocks(norm)]:
+            setattr(self, layer.name, layer)
+        self.feature_dim = self._groups()[-1][-1].channels
+        self.build([None, None, None, 3])
+
+    def _filters(self, filters):
+        return max(1, int(round(filters * self.width_multiplier)))
+
+    def _make_stem(self, norm):
+        if self.stem == "cifar":
+            shapes = [(64, 3, 1)]
+        elif self.sk_ratio > 0:
+            shapes = [(32, 3, 2), (32, 3, 1), (64, 3, 1)]
+        else:
+            shapes = [(64, 7, 2)]
+        return [
+            ConvolutionNorm(
+                self._filters(filters), size, strides, norm=norm, name=f"stem_{i}"
+            )
+            for i, (filters, size, strides) in enumerate(shapes)
+        ]
+
+    def _make_blocks(self, norm):
+        bottleneck, counts = _BLOCKS[self.depth]
+        return [
+            ResidualBlock(
+                self._filters(64 * 2**group),
+                strides=2 if group > 0 and block == 0 else 1,
+                bottleneck=bottleneck,
+                project=block == 0,
+                sk_ratio=self.sk_ratio,
+                se_ratio=self.se_ratio,
+                norm=norm,
+                name=f"group{group + 1}_block{block}",
+            )
+            for group, count in enumerate(counts)
+            for block in range(count)
+        ]
+
+    def _stem(self):
+        """The convolutions before the first group."""
+        count = 3 if self.stem == "imagenet" and self.sk_ratio > 0 else 1
+        return [getattr(self, f"stem_{number}") for number in range(count)]
+
+    def _groups(self):
+        """The blocks of group 1, of group 2, ..."""
+        return [
+            [getattr(self, f"group{group}_block{block}") for block in range(count)]
+            for group, count in enumerate(_BLOCKS[self.depth][1], start=1)
+        ]
+
+    def build(self, input_shape):
+        if self.built:
+            return
+        if input_shape[-1] != 3:
+            raise ValueError(
+                f"{self.name} needs images [B, H, W, 3], got {tuple(input_shape)}."
+            )
+        shape = [None, None, None, 3]
+        for layer in self._stem():
+            layer.build(shape)
+            shape = [None, None, None, layer.filters]
+        for block in sum(self._groups(), []):
+            block.build(shape)
+            shape = [None, None, None, block.channels]
+        self.built = True
+
+    def call(self, images, training=None):
+        return self.endpoints(images, training)["final_avg_pool"]
+
+    def endpoints(self, images, training=False):
+        """The output of every stage.
+
+        Args:
+            images: Float tensor `[B, H, W, 3]`, values in [0, 1].
+            training: Bool, whether batch norm uses the statistics of the batch.
+
+        Returns:
+            Dict of float tensors `[B, h, w, c]`: initial_conv, initial_max_pool (the
+            same with the small stem), block_group1 .. block_group4; and float32
+            final_avg_pool `[B, feature_dim]`.
+        """
+        outputs = {}
+        hidden = tf.cast(images, self.compute_dtype)
+        for layer in self._stem():
+            hidden = layer(hidden, training=training)
+        outputs["initial_conv"] = hidden
+        if self.stem == "imagenet":
+            hidden = tf.nn.max_pool2d(hidden, 3, 2, "SAME")
+        outputs["initial_max_pool"] = hidden
+        for number, group in enumerate(self._groups(), start=1):
+            for block in group:
+                hidden = block(hidden, training=training)
+            outputs[f"block_group{number}"] = hidden
+        outputs["final_avg_pool"] = tf.cast(global_average(hidden), tf.float32)
+        return outputs
+
+    def freeze(self, fine_tune_after_block):
+        """Leaves trainable only what comes after a block group.
+
+        Frozen layers run in inference mode whatever `training` says: their batch
+        statistics do not move.
+
+        Args:
+            fine_tune_after_block: -1 freezes nothing, 0 the stem, k the stem and groups
+                1 to k, 4 the whole encoder.
+
+        Raises:
+            ValueError: If it is not in -1..4.
+        """
+        if fine_tune_after_block not in range(-1, 5):
+            raise ValueError(
+                f"`fine_tune_after_block` must be in -1..4, got {fine_tune_after_block}."
+            )
+        for number, layers in enumerate([self._stem(), *self._groups()]):
+            for layer in layers:
+                layer.trainable = number > fine_tune_after_block
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "depth": self.depth,
+            "width_multiplier": self.width_multiplier,
+            "sk_ratio": self.sk_ratio,
+            "se_ratio": self.se_ratio,
+            "stem": self.stem,
+            "global_bn": self.global_bn,
+            "batch_norm_decay": self.batch_norm_decay,
+        }
+
+
+def _check(depth, width_multiplier, sk_ratio, se_ratio, stem, batch_norm_decay):
+    if depth not in _BLOCKS:
+        raise ValueError(f"`depth` must be one of {list(_BLOCKS)}, got {depth}.")
+    if width_multiplier <= 0:
+        raise ValueError(f"`width_multiplier` must be positive, got {width_multiplier}.")
+    for name, ratio in (("sk_ratio", sk_ratio), ("se_ratio", se_ratio)):
+        if ratio < 0:
+            raise ValueError(f"`{name}` must be >= 0, got {ratio}.")
+    if stem not in ("imagenet", "cifar"):
+        raise ValueError(f'`stem` must be "imagenet" or "cifar", got {stem!r}.')
+    if not 0 <= batch_norm_decay < 1:
+        raise ValueError(f"`batch_norm_decay` must be in [0, 1), got {batch_norm_decay}.")
