@@ -9,12 +9,34 @@ import warnings
 import tensorflow as tf
 from tensorflow import keras
 
-IS_KERAS_3 = getattr(keras, "__version__", "2") >= "3"
+IS_KERAS_3 = hasattr(keras, "ops")
 
 
 def variable_path(variable):
-    """A variable's name with its layers: `encoder/conv/kernel` on both."""
-    return variable.path if IS_KERAS_3 else variable.name.split(":")[0]
+    """A variable's name with its layers, such as `encoder/conv/kernel`."""
+    return getattr(variable, "path", None) or variable.name.split(":")[0]
+
+
+def leaf_name(variable):
+    """A variable's name in its layer, such as `kernel`."""
+    return variable_path(variable).rsplit("/", 1)[-1]
+
+
+def unpack(data):
+    """`(x, y)` of what Keras hands to a step; y is None where there are no labels.
+
+    Args:
+        data: `x`, `(x,)` or `(x, y)`, each a tensor or a structure of tensors.
+
+    Raises:
+        ValueError: If there are sample weights as well.
+    """
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    if sample_weight is not None:
+        raise ValueError(
+            "The data must be images or (images, labels), got sample weights as well."
+        )
+    return x, y
 
 
 class Optimizer(keras.optimizers.Optimizer):
@@ -26,7 +48,7 @@ class Optimizer(keras.optimizers.Optimizer):
     of the rule: Keras' decoupled weight decay is off.
 
     Args:
-        learning_rate: Float or `LearningRateSchedule`.
+        learning_rate: Float or `keras.optimizers.schedules.LearningRateSchedule`.
         **kwargs: Those of `keras.optimizers.Optimizer`, such as `clipnorm`.
     """
 
@@ -38,16 +60,29 @@ class Optimizer(keras.optimizers.Optimizer):
             self._learning_rate = self._build_learning_rate(learning_rate)
 
     def build(self, variables):
-        """Makes the state of every variable."""
-        if getattr(self, "built", False) or getattr(self, "_built", False):
+        """Makes the state of every variable; the first call decides which there are."""
+        if getattr(self, "built", False):
             return
         super().build(variables)
         self.make_slots(variables)
-        if not IS_KERAS_3:
-            self._built = True
+        self.built = True
+
+    def make_slots(self, variables):
+        """Makes the state of `variables`, all that the optimizer will ever update."""
+        raise NotImplementedError
+
+    def update(self, gradient, variable, learning_rate):
+        """Updates one variable, and its state, in place.
+
+        Args:
+            gradient: Dense tensor of the variable's shape and dtype.
+            variable: `tf.Variable`, without the attributes of a Keras variable.
+            learning_rate: Scalar tensor of the variable's dtype.
+        """
+        raise NotImplementedError
 
     def slot(self, variable, name):
-        """A zero state variable of the same shape."""
+        """A zero state variable of the shape of `variable`."""
         return self.add_variable_from_reference(variable, name)
 
     def index(self, variable):
@@ -57,25 +92,24 @@ class Optimizer(keras.optimizers.Optimizer):
         return self._index_dict[self._var_key(variable)]
 
     def update_step(self, gradient, variable, learning_rate=None):
+        """What Keras calls: with a learning rate on Keras 3, without on Keras 2."""
         if learning_rate is None:
             learning_rate = self.learning_rate
-        if isinstance(gradient, tf.IndexedSlices):
-            gradient = tf.convert_to_tensor(gradient)
-        rate = tf.cast(learning_rate, variable.dtype)
-        self.update(tf.cast(gradient, variable.dtype), variable, rate)
+        gradient = tf.cast(tf.convert_to_tensor(gradient), variable.dtype)
+        self.update(gradient, variable, tf.cast(learning_rate, variable.dtype))
 
     def apply_weight_decay(self, variables):  # Keras 2
-        pass
+        """Does nothing: decay is part of `update`."""
 
     def _apply_weight_decay(self, variables):  # Keras 3
         pass
 
     def get_config(self):
+        """Arguments of the constructor."""
         config = super().get_config()
         if not IS_KERAS_3:
-            config["learning_rate"] = self._serialize_hyperparameter(
-                self._learning_rate
-            )
+            rate = self._serialize_hyperparameter(self._learning_rate)
+            config["learning_rate"] = rate
         return config
 
 
@@ -104,6 +138,7 @@ def compute_gradients(tape, loss, variables, optimizer):
     Returns:
         List of tensors for `optimizer.apply_gradients`.
     """
+    # Scaling what flows back from the loss is the same as scaling the loss.
     one = tf.ones_like(loss)
     if IS_KERAS_3:  # which scales back when it applies them
         return tape.gradient(loss, variables, optimizer.scale_loss(one))
@@ -116,10 +151,16 @@ def compute_gradients(tape, loss, variables, optimizer):
 def lamb(learning_rate, weight_decay, not_decayed):
     """LAMB: from tensorflow-addons on Keras 2, from Keras on Keras 3.
 
+    The two place weight decay differently: addons inside the layer-wise scaling, as the
+    paper (https://arxiv.org/abs/1904.00962) does, Keras beside it.
+
     Args:
         learning_rate: Float or schedule.
-        weight_decay: Float, decoupled.
+        weight_decay: Float, decoupled from the moments.
         not_decayed: List of regular expressions on names: no weight decay for these.
+
+    Returns:
+        Keras optimizer.
 
     Raises:
         ImportError: If neither library has it, as under `TF_USE_LEGACY_KERAS`.
@@ -128,10 +169,15 @@ def lamb(learning_rate, weight_decay, not_decayed):
         optimizer = keras.optimizers.Lamb(learning_rate, weight_decay=weight_decay)
         optimizer.exclude_from_weight_decay(var_names=not_decayed)
         return optimizer
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # its end of life is announced at each import
-        import tensorflow_addons as tfa
-
-    return tfa.optimizers.LAMB(
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # addons announces its end of life
+            import tensorflow_addons as addons
+    except ImportError as error:
+        raise ImportError(
+            "LAMB needs Keras 3, or Keras 2 with tensorflow-addons; here is Keras 2 "
+            f"without it ({error}). LARS is there on both."
+        ) from error
+    return addons.optimizers.LAMB(
         learning_rate, weight_decay=weight_decay, exclude_from_weight_decay=not_decayed
     )

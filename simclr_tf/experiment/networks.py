@@ -7,7 +7,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 import tf_models
-from simclr_tf import augmentation, optimizers
+from simclr_tf import augmentation, keras_compat, optimizers
 from simclr_tf.errors import UserError
 from simclr_tf.experiment.checkpoints import stem
 from simclr_tf.losses import NTXent
@@ -140,7 +140,7 @@ def build_model(config, schedule, num_classes):
     model.compile(
         optimizer=optimizer, loss=loss, metrics=metrics, jit_compile=train.jit_compile
     )
-    model.optimizer.build(model.trainable_variables)
+    keras_compat.build_optimizer_state(model.optimizer, model.trainable_variables)
     return model
 
 

@@ -1,44 +1,69 @@
-"""How well the contrastive task itself is solved, as users of SimCLR read it."""
+"""How well the contrastive task itself is solved, as users of SimCLR read it.
+
+As in the published code, both look from the first views to the second views only: the
+other first views are no candidates. During training `NTXent.call_with_metrics` gives
+them without a second matrix of similarities.
+"""
 
 import tensorflow as tf
 
 
-def contrastive_accuracy(view_a, view_b):
-    """Whether the second view of each image is the one nearest to its first view.
-
-    As in the published code: from the first views to the second views only, among the
-    `B` images of this replica; chance is `1 / B`.
+def contrastive_accuracy(view_a, view_b, hidden_norm=True):
+    """Whether the second view of an image is, of all, the most like its first view.
 
     Args:
         view_a: Float tensor `[B, E]`.
         view_b: Float tensor `[B, E]`; row i shows the same image as `view_a[i]`.
+        hidden_norm: Bool, whether rows are scaled to length 1 first.
 
     Returns:
-        Float32 tensor `[B]` of 0 and 1, by cosine similarity.
+        Float32 tensor `[B]` of 0 and 1; chance is `1 / B`.
+
+    Example:
+        >>> views = tf.eye(3)
+        >>> print(contrastive_accuracy(views, tf.gather(views, [0, 2, 1])).numpy())
+        [1. 0. 0.]
     """
-    similarity = _cosines(view_a, view_b)
-    partner = tf.range(tf.shape(similarity)[0])
-    nearest = tf.argmax(similarity, axis=1, output_type=tf.int32)
-    return tf.cast(tf.equal(nearest, partner), tf.float32)
+    return accuracy_from_logits(_similarities(view_a, view_b, hidden_norm))
 
 
-def contrastive_entropy(view_a, view_b, temperature=0.1):
-    """How undecided the choice among the second views is: 0 sure, `ln B` uniform.
+def contrastive_entropy(view_a, view_b, temperature=0.1, hidden_norm=True):
+    """How undecided the choice among the second views is.
 
     Args:
         view_a: Float tensor `[B, E]`.
-        view_b: Float tensor `[B, E]`.
-        temperature: Positive float dividing the cosines.
+        view_b: Float tensor `[B, E]`; row i shows the same image as `view_a[i]`.
+        temperature: Positive float dividing the similarities.
+        hidden_norm: Bool, whether rows are scaled to length 1 first.
 
     Returns:
-        Float32 tensor `[B]` in nats.
+        Float32 tensor `[B]` in nats, from 0 (sure) to `ln B` (uniform).
+
+    Example:
+        >>> print(contrastive_entropy(tf.ones([2, 3]), tf.ones([2, 3])).numpy().round(4))
+        [0.6931 0.6931]
     """
-    logits = _cosines(view_a, view_b) / temperature
+    logits = _similarities(view_a, view_b, hidden_norm) / temperature
+    return entropy_from_logits(logits)
+
+
+def accuracy_from_logits(logits):
+    """`contrastive_accuracy` `[b]` from `[b, B]`, row i's partner in column i."""
+    partner = tf.range(tf.shape(logits)[0])
+    nearest = tf.argmax(logits, axis=1, output_type=tf.int32)
+    return tf.cast(tf.equal(nearest, partner), tf.float32)
+
+
+def entropy_from_logits(logits):
+    """`contrastive_entropy` `[b]` from `[b, B]` divided by the temperature."""
     log_probability = tf.nn.log_softmax(logits, axis=1)
-    return -tf.reduce_sum(tf.exp(log_probability) * log_probability, axis=1)
+    probability = tf.exp(log_probability)
+    return -tf.reduce_sum(probability * log_probability, axis=1)
 
 
-def _cosines(view_a, view_b):
-    view_a = tf.math.l2_normalize(tf.cast(view_a, tf.float32), axis=1)
-    view_b = tf.math.l2_normalize(tf.cast(view_b, tf.float32), axis=1)
+def _similarities(view_a, view_b, hidden_norm):
+    view_a, view_b = tf.cast(view_a, tf.float32), tf.cast(view_b, tf.float32)
+    if hidden_norm:
+        view_a = tf.math.l2_normalize(view_a, axis=1)
+        view_b = tf.math.l2_normalize(view_b, axis=1)
     return tf.matmul(view_a, view_b, transpose_b=True)  # [B, B]

@@ -5,30 +5,34 @@ from tensorflow import keras
 from simclr_tf import keras_compat
 from simclr_tf.optimizers.lars import LARS
 
-_NOT_DECAYED = ["bias", "gamma", "beta"]
+_NAMES = ("momentum", "adam", "adamw", "lamb", "lars")
+_NOT_DECAYED = [r"(^|/)(bias|gamma|beta)(:\d+)?$"]  # by the variable's own name
 
 
 def build_optimizer(name, learning_rate, momentum=0.9, weight_decay=0.0):
     """An optimizer by its name.
 
-    "lars", "adamw" and "lamb" decay the weights themselves, all but biases and batch
-    norm. "momentum" and "adam" do not: there weight decay is a term of the loss, as in
-    the published code (`SimCLR(weight_decay=...)`).
-
     Args:
         name: "momentum" (Nesterov), "adam", "adamw", "lamb" or "lars".
         learning_rate: Float or schedule.
         momentum: Float in [0, 1), of "momentum" and "lars".
-        weight_decay: Float >= 0.
+        weight_decay: Float >= 0, used where `decays_weights(name)`: there it spares
+            biases and batch norm.
 
     Returns:
         Keras optimizer.
 
     Raises:
-        ValueError: If there is no optimizer of that name.
+        ImportError: If "lamb" is in no library here (Keras 2 without addons).
+        ValueError: If there is no optimizer of that name, or a number is out of range.
+
+    Example:
+        >>> build_optimizer("lars", 0.3, weight_decay=1e-6).name
+        'LARS'
     """
-    if name == "lars":
-        return LARS(learning_rate, momentum=momentum, weight_decay=weight_decay)
+    _check_name(name)
+    if not weight_decay >= 0:
+        raise ValueError(f"`weight_decay` must be >= 0, got {weight_decay}.")
     if name == "momentum":
         return keras.optimizers.SGD(learning_rate, momentum=momentum, nesterov=True)
     if name == "adam":
@@ -39,6 +43,32 @@ def build_optimizer(name, learning_rate, momentum=0.9, weight_decay=0.0):
         return optimizer
     if name == "lamb":
         return keras_compat.lamb(learning_rate, weight_decay, _NOT_DECAYED)
-    raise ValueError(
-        f"Optimizer must be momentum, adam, adamw, lamb or lars, got {name!r}."
-    )
+    return LARS(learning_rate, momentum=momentum, weight_decay=weight_decay)
+
+
+def decays_weights(name):
+    """Whether an optimizer decays the weights itself.
+
+    "lars", "adamw" and "lamb" do. With "momentum" and "adam" weight decay is a term of
+    the loss instead, as in the published code: whoever computes the loss adds it.
+
+    Args:
+        name: As of `build_optimizer`.
+
+    Returns:
+        Bool.
+
+    Raises:
+        ValueError: If there is no optimizer of that name.
+
+    Example:
+        >>> decays_weights("lars"), decays_weights("momentum")
+        (True, False)
+    """
+    _check_name(name)
+    return name in ("lars", "adamw", "lamb")
+
+
+def _check_name(name):
+    if name not in _NAMES:
+        raise ValueError(f"Optimizer must be one of {', '.join(_NAMES)}, got {name!r}.")

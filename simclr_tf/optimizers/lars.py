@@ -17,13 +17,18 @@ def trust_ratio(weight, update, coefficient):
         coefficient: Float.
 
     Returns:
-        Scalar.
+        Float32 scalar.
 
     Reference: You et al. 2017, https://arxiv.org/abs/1708.03888, equation 6.
     """
-    weight_norm, update_norm = tf.norm(weight), tf.norm(update)
+    weight_norm, update_norm = _norm(weight), _norm(update)
     ratio = coefficient * tf.math.divide_no_nan(weight_norm, update_norm)
     return tf.where((weight_norm > 0) & (update_norm > 0), ratio, 1.0)
+
+
+def is_linear_head(variable):
+    """Whether a variable belongs to a `tf_models.LinearHead`."""
+    return getattr(variable, "is_linear_head", False)
 
 
 @keras.utils.register_keras_serializable(package="simclr_tf")
@@ -37,7 +42,7 @@ def is_bias_norm_or_linear_head(variable):
         Bool: whether it is a bias, a scale or shift of batch norm (rank 0 or 1), or
         belongs to a `tf_models.LinearHead`.
     """
-    return len(variable.shape) <= 1 or getattr(variable, "is_linear_head", False)
+    return len(variable.shape) <= 1 or is_linear_head(variable)
 
 
 @keras.utils.register_keras_serializable(package="simclr_tf")
@@ -64,14 +69,13 @@ class LARS(keras_compat.Optimizer):
         **kwargs: Those of `keras.optimizers.Optimizer`, such as `clipnorm`.
 
     Raises:
+        TypeError: If `exclude` is none of these.
         ValueError: If an argument is out of its range.
 
     Example:
         >>> weight = tf.Variable([[3.0, 4.0]])
         >>> optimizer = LARS(1.0, momentum=0.0, trust_coefficient=0.1)
-        >>> optimizer.apply_gradients([(tf.constant([[0.0, 2.0]]), weight)])
-        ...     is not None
-        True
+        >>> _ = optimizer.apply_gradients([(tf.constant([[0.0, 2.0]]), weight)])
         >>> print(weight.numpy())  # ratio 0.1 * 5 / 2
         [[3.  3.5]]
 
@@ -94,12 +98,13 @@ class LARS(keras_compat.Optimizer):
         super().__init__(learning_rate, name=name, **kwargs)
         if not 0 <= momentum < 1:
             raise ValueError(f"`momentum` must be in [0, 1), got {momentum}.")
-        if weight_decay is None or weight_decay < 0:
+        if weight_decay is None or not weight_decay >= 0:
             raise ValueError(f"`weight_decay` must be >= 0, got {weight_decay}.")
-        if trust_coefficient <= 0:
+        if not trust_coefficient > 0:
             raise ValueError(
                 f"`trust_coefficient` must be positive, got {trust_coefficient}."
             )
+        _check_exclude(exclude)
         self.momentum = momentum
         self.weight_decay = weight_decay
         self.trust_coefficient = trust_coefficient
@@ -108,7 +113,7 @@ class LARS(keras_compat.Optimizer):
         self.exclude = exclude
 
     def excludes(self, variable):
-        """Whether a variable gets plain momentum, by `exclude`."""
+        """Whether a variable of a Keras model gets plain momentum, by `exclude`."""
         if self.exclude is None:
             return is_bias_norm_or_linear_head(variable)
         if callable(self.exclude):
@@ -117,31 +122,50 @@ class LARS(keras_compat.Optimizer):
         return any(re.search(pattern, path) for pattern in self.exclude)
 
     def make_slots(self, variables):
-        """Decides exclusions here: later a replica sees bare `tf.Variable`s."""
-        self._excluded = [self.excludes(variable) for variable in variables]
+        """Makes the velocities, and decides exclusions: `update` sees no roles."""
+        self._excluded = tuple(self.excludes(variable) for variable in variables)
         self._velocities = [self.slot(variable, "velocity") for variable in variables]
 
     def update(self, gradient, variable, learning_rate):
-        """One step of one variable."""
+        """One step of one variable, in place."""
         index = self.index(variable)
-        velocity, adapted = self._velocities[index], not self._excluded[index]
-        weight = tf.convert_to_tensor(variable)
-        if adapted:
-            gradient += self.weight_decay * weight
+        velocity, excluded = self._velocities[index], self._excluded[index]
+        if self.weight_decay and not excluded:
+            gradient += self.weight_decay * variable
+
+        def rate(update):
+            if excluded:
+                return learning_rate
+            ratio = trust_ratio(variable, update, self.trust_coefficient)
+            return learning_rate * tf.cast(ratio, learning_rate.dtype)
+
         if self.classic_momentum:
-            if adapted:
-                gradient *= trust_ratio(weight, gradient, self.trust_coefficient)
-            gradient *= learning_rate
-        new_velocity = self.momentum * velocity + gradient
-        step = self.momentum * new_velocity + gradient if self.nesterov else new_velocity
-        if not self.classic_momentum:
-            if adapted:
-                step *= trust_ratio(weight, step, self.trust_coefficient)
-            step *= learning_rate
-        velocity.assign(new_velocity)
-        variable.assign_sub(step)
+            # velocity <- momentum * velocity - rate * gradient, and the variable moves
+            # by it (with Nesterov by a step more): one kernel that copies nothing.
+            tf.raw_ops.ResourceApplyKerasMomentum(
+                var=variable.handle,
+                accum=velocity.handle,
+                lr=rate(gradient),
+                grad=gradient,
+                momentum=self.momentum,
+                use_nesterov=self.nesterov,
+            )
+        else:
+            new_velocity = self.momentum * velocity + gradient
+            step = new_velocity
+            if self.nesterov:
+                step = self.momentum * new_velocity + gradient
+            velocity.assign(new_velocity)
+            tf.raw_ops.ResourceApplyGradientDescent(
+                var=variable.handle, alpha=rate(step), delta=step
+            )
 
     def get_config(self):
+        """Arguments of the constructor.
+
+        Raises:
+            ValueError: If `exclude` is a function that is not registered with Keras.
+        """
         return {
             **super().get_config(),
             "momentum": self.momentum,
@@ -149,14 +173,47 @@ class LARS(keras_compat.Optimizer):
             "trust_coefficient": self.trust_coefficient,
             "nesterov": self.nesterov,
             "classic_momentum": self.classic_momentum,
-            "exclude": keras.utils.serialize_keras_object(self.exclude)
-            if callable(self.exclude)
-            else self.exclude,
+            "exclude": _serialized(self.exclude),
         }
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
+        """An optimizer from what `get_config` gave, without its state."""
         exclude = config.get("exclude")
-        if exclude is not None and not isinstance(exclude, (list, tuple)):
-            exclude = keras.utils.deserialize_keras_object(exclude)
-        return super().from_config({**config, "exclude": exclude})
+        if isinstance(exclude, dict):
+            exclude = keras.utils.deserialize_keras_object(exclude, custom_objects)
+        return super().from_config({**config, "exclude": exclude}, custom_objects)
+
+
+def _norm(tensor):
+    # l2_loss sums squares in one pass, where tf.norm first writes them down.
+    return tf.sqrt(2.0 * tf.nn.l2_loss(tf.cast(tensor, tf.float32)))
+
+
+def _check_exclude(exclude):
+    if exclude is None or callable(exclude):
+        return
+    if not isinstance(exclude, (list, tuple)):
+        raise TypeError(
+            "`exclude` must be None, a function of a variable or a list of regular "
+            f"expressions, got {exclude!r}."
+        )
+    for pattern in exclude:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ValueError(
+                f"`exclude` must hold regular expressions, got {pattern!r}: {error}."
+            ) from error
+
+
+def _serialized(exclude):
+    if not callable(exclude):
+        return exclude
+    name = keras.utils.get_registered_name(exclude)
+    if keras.utils.get_registered_object(name) is not exclude:
+        raise ValueError(
+            f"`exclude` is the function {name}, which Keras cannot save: decorate it "
+            "with `keras.utils.register_keras_serializable()`."
+        )
+    return keras.utils.serialize_keras_object(exclude)

@@ -35,7 +35,7 @@ class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
 
     def __init__(self, peak_learning_rate, warmup_steps, total_steps):
         super().__init__()
-        if peak_learning_rate < 0:
+        if not peak_learning_rate >= 0:
             raise ValueError(
                 f"`peak_learning_rate` must be >= 0, got {peak_learning_rate}."
             )
@@ -50,10 +50,11 @@ class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
 
     def __call__(self, step):
         step = tf.cast(step, tf.float32)
-        rising = step / max(self.warmup_steps, 1)
-        done = (step - self.warmup_steps) / (self.total_steps - self.warmup_steps)
-        falling = 0.5 * (1.0 + tf.cos(math.pi * tf.clip_by_value(done, 0.0, 1.0)))
-        share = tf.where(step < self.warmup_steps, rising, falling)
+        risen = step / max(self.warmup_steps, 1)
+        left = (self.total_steps - step) / (self.total_steps - self.warmup_steps)
+        # The half cosine (1 + cos(pi (1 - left))) / 2, exact near its end as well.
+        fallen = tf.sin(0.5 * math.pi * tf.clip_by_value(left, 0.0, 1.0)) ** 2
+        share = tf.where(step < self.warmup_steps, risen, fallen)
         return self.peak_learning_rate * share
 
     def get_config(self):
@@ -70,17 +71,22 @@ def scaled_learning_rate(learning_rate, batch_size, scaling="linear"):
     Args:
         learning_rate: Float, the rate of 256 images ("linear"), or a multiplier of the
             root of the batch size ("sqrt").
-        batch_size: Int, images a step.
+        batch_size: Int >= 1, images a step.
         scaling: "linear" or "sqrt".
 
     Returns:
         Float.
 
     Raises:
-        ValueError: If `scaling` is neither.
+        ValueError: If `scaling` is neither, or `batch_size` is not positive.
+
+    Example:
+        >>> scaled_learning_rate(1.0, 512), scaled_learning_rate(0.075, 4096, "sqrt")
+        (2.0, 4.8)
 
     Reference: Chen et al. 2020, https://arxiv.org/abs/2002.05709, section B.1.
     """
+    _check_batch_size(batch_size)
     if scaling == "linear":
         return learning_rate * batch_size / 256.0
     if scaling == "sqrt":
@@ -89,10 +95,43 @@ def scaled_learning_rate(learning_rate, batch_size, scaling="linear"):
 
 
 def training_steps(num_examples, batch_size, epochs):
-    """Steps of a training: `num_examples * epochs // batch_size + 1`."""
-    return num_examples * epochs // batch_size + 1
+    """Steps of a training.
+
+    Args:
+        num_examples: Int, images in the training data.
+        batch_size: Int >= 1, images a step.
+        epochs: Int or float.
+
+    Returns:
+        Int `num_examples * epochs // batch_size + 1`.
+
+    Example:
+        >>> training_steps(50000, batch_size=512, epochs=1000)
+        97657
+    """
+    _check_batch_size(batch_size)
+    return int(num_examples * epochs // batch_size) + 1
 
 
 def warmup_steps(num_examples, batch_size, warmup_epochs):
-    """Steps of the warm-up: `round(warmup_epochs * num_examples // batch_size)`."""
+    """Steps of the warm-up.
+
+    Args:
+        num_examples: Int, images in the training data.
+        batch_size: Int >= 1, images a step.
+        warmup_epochs: Int or float.
+
+    Returns:
+        Int `num_examples * warmup_epochs // batch_size`.
+
+    Example:
+        >>> warmup_steps(50000, batch_size=512, warmup_epochs=10)
+        976
+    """
+    _check_batch_size(batch_size)
     return int(round(warmup_epochs * num_examples // batch_size))
+
+
+def _check_batch_size(batch_size):
+    if batch_size < 1:
+        raise ValueError(f"`batch_size` must be >= 1, got {batch_size}.")

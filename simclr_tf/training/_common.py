@@ -3,6 +3,9 @@
 import tensorflow as tf
 from tensorflow import keras
 
+from simclr_tf.keras_compat import inner_optimizer, leaf_name
+from simclr_tf.optimizers import LARS, is_linear_head
+
 
 def as_unit_range(images):
     """Float32 images in [0, 1] from uint8 0..255 or float 0..1."""
@@ -86,9 +89,9 @@ def undecayed(variables, optimizer):
     LARS the linear head's kernel; with AdamW and LAMB none; with any other optimizer
     all but batch norm's.
     """
-    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    optimizer = inner_optimizer(optimizer)
     if isinstance(optimizer, LARS):
-        return [v for v in variables if v.shape.rank > 1 and is_linear_head(v)]
+        return [v for v in variables if len(v.shape) > 1 and is_linear_head(v)]
     if getattr(optimizer, "weight_decay", None):
         return []
     return [v for v in variables if leaf_name(v) not in ("gamma", "beta")]

@@ -5,9 +5,8 @@ from tensorflow import keras
 
 import tf_models
 from simclr_tf import keras_compat
-from simclr_tf.losses import NTXent, contrastive_accuracy, contrastive_entropy
-from simclr_tf.training import _common
-from simclr_tf.training._batching import batched
+from simclr_tf.losses import NTXent
+from simclr_tf.training import _batching, _common
 
 _LOGS = (
     "loss",
@@ -217,13 +216,12 @@ class SimCLR(keras.Model):
 
     def _contrast(self, projections):
         """Contrastive loss and metrics, each `[B]`, of projections `[2B, E]`."""
-        pair = tf.split(projections, 2)  # view_a, view_b
-        temperature = getattr(self.loss, "temperature", 1.0)
-        return {
-            "contrast_loss": self.loss.call(*pair),
-            "contrast_acc": contrastive_accuracy(*pair),
-            "contrast_entropy": contrastive_entropy(*pair, temperature),
-        }
+        view_a, view_b = tf.split(projections, 2)
+        if not hasattr(self.loss, "call_with_metrics"):
+            return {"contrast_loss": self.loss.call(view_a, view_b)}
+        names = ("contrast_loss", "contrast_acc", "contrast_entropy")
+        figures = self.loss.call_with_metrics(view_a, view_b)
+        return dict(zip(names, figures, strict=True))
 
     def _supervise(self, hidden, labels):
         """Loss and accuracy `[2B]` of the linear head, which sends no gradient back."""
@@ -257,11 +255,29 @@ class SimCLR(keras.Model):
         return {name: self._trackers[name].result() for name in values}
 
     def fit(self, x=None, y=None, batch_size=None, validation_data=None, **kwargs):
-        """`keras.Model.fit`; a data set of single images is batched, 32 by default."""
+        """`keras.Model.fit`; data sets of single images are batched on the way."""
+        x, rest = self._in_batches(x, batch_size, training=True)
+        validation_data, _ = self._in_batches(validation_data, batch_size)
         return super().fit(
-            *self._batched(x, y, batch_size),
-            validation_data=validation_data, **kwargs
+            x, y, batch_size=rest, validation_data=validation_data, **kwargs
         )
+
+    def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
+        """`keras.Model.evaluate`; data sets of single images are batched on the way."""
+        x, rest = self._in_batches(x, batch_size)
+        return super().evaluate(x, y, batch_size=rest, **kwargs)
+
+    def predict(self, x, batch_size=None, **kwargs):
+        """Features `[N, C]`; data sets of single images are batched on the way."""
+        x, rest = self._in_batches(x, batch_size)
+        return super().predict(x, batch_size=rest, **kwargs)
+
+    def _in_batches(self, x, batch_size, training=False):
+        """`x` as batches if it is a data set of single images; the `batch_size` left."""
+        if not _batching.holds_single_images(x):
+            return x, batch_size
+        augmentation = self.augmentation if training else None
+        return _batching.batched(x, batch_size or 32, augmentation), None
 
     def get_config(self):
         return {

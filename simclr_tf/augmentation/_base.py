@@ -1,0 +1,105 @@
+"""What all augmentation layers share: shapes, dtypes and seeds."""
+
+import random
+
+import tensorflow as tf
+from tensorflow import keras
+
+
+class ImageLayer(keras.layers.Layer):
+    """A layer from images to float32 images in [0, 1], one or a batch of them.
+
+    A subclass works on a batch in `process(images, training, seed)`.
+
+    Args:
+        seed: Int or None, of the layer's stream of draws. Two layers with one seed give
+            the same sequence. None takes one from Python's `random`.
+        **kwargs: Those of `keras.layers.Layer`; the dtype is always float32.
+
+    Call arguments:
+        images: uint8 0..255 or float 0..1, `[H, W, 3]` or `[B, H, W, 3]`.
+        training: Bool, whether to draw.
+        seed: Int tensor `[2]` or None. With one, the call is a function of images and
+            seed alone. None takes the next of the layer's stream; in a parallel
+            `dataset.map` that is in the order in which the calls happen to start, so
+            pass a seed there for views that do not depend on the number of threads.
+    """
+
+    def __init__(self, seed=None, **kwargs):
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        self.seed = seed
+        self._stream = random.randrange(2**31) if seed is None else seed
+        self._calls = tf.Variable(
+            0,
+            dtype=tf.int64,
+            trainable=False,
+            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+            name="calls",
+        )
+        self.built = True
+
+    def call(self, images, training=True, seed=None):
+        images = tf.convert_to_tensor(images)
+        if images.shape.rank not in (3, 4) or images.shape[-1] != 3:
+            raise ValueError(
+                f"{self.name} needs RGB images [H, W, 3] or [B, H, W, 3], got shape "
+                f"{images.shape}."
+            )
+        if images.dtype.is_integer:
+            images = tf.image.convert_image_dtype(images, tf.float32)
+        images = tf.cast(images, tf.float32)
+        if training:
+            seed = self._next_seed() if seed is None else tf.cast(seed, tf.int64)
+        if images.shape.rank == 4:
+            return self.process(images, training, seed)
+        return self.process(images[tf.newaxis], training, seed)[0]
+
+    def process(self, images, training, seed):
+        """Float32 `[B, h, w, 3]` in [0, 1] from float32 `[B, H, W, 3]` in [0, 1]."""
+        raise NotImplementedError
+
+    def _next_seed(self):
+        """The stream's next `[2]`; each replica has a stream of its own."""
+        count = tf.convert_to_tensor(self._calls.assign_add(1))
+        context = tf.distribute.get_replica_context()
+        replica = 0
+        if context is not None and context.num_replicas_in_sync > 1:
+            replica = tf.cast(context.replica_id_in_sync_group, tf.int64)
+        return tf.stack([tf.constant(self._stream, tf.int64) + (replica << 32), count])
+
+    def get_config(self):
+        return {**super().get_config(), "seed": self.seed}
+
+
+def split_seed(seed, count):
+    """`count` independent seeds `[2]` from one."""
+    fold_in = tf.random.experimental.stateless_fold_in
+    return [fold_in(seed, number) for number in range(count)]
+
+
+def uniform(seed, images, low=0.0, high=1.0, columns=None):
+    """Float32 draws from [low, high), one for each image: `[B]` or `[B, columns]`."""
+    shape = [tf.shape(images)[0]] + ([] if columns is None else [columns])
+    return tf.random.stateless_uniform(shape, seed, low, high)
+
+
+def chosen(seed, images, probability):
+    """Bool `[B]`, each true with the probability."""
+    return uniform(seed, images) < probability
+
+
+def per_image(values):
+    """`[B]` values as `[B, 1, 1, 1]`, to meet images."""
+    return tf.reshape(values, [-1, 1, 1, 1])
+
+
+def check_probability(name, value):
+    """Refuses what is no probability."""
+    if not 0 <= value <= 1:
+        raise ValueError(f"`{name}` must be in [0, 1], got {value}.")
+
+
+def check_size(name, value):
+    """Refuses what is no positive int."""
+    if isinstance(value, bool) or int(value) != value or value < 1:
+        raise ValueError(f"`{name}` must be a positive int, got {value}.")

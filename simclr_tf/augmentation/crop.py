@@ -1,0 +1,226 @@
+"""Crops: random ones for views, the central one for evaluation."""
+
+import tensorflow as tf
+from tensorflow import keras
+
+from simclr_tf.augmentation import _base
+from simclr_tf.augmentation.resampling import resample
+
+_ATTEMPTS = 10
+
+
+@keras.utils.register_keras_serializable(package="simclr_tf")
+class RandomResizedCrop(_base.ImageLayer):
+    """Cuts a box of random area and shape, resizes it bicubically to a square.
+
+    The area is a uniform share of the image, the ratio of width to height uniform in
+    its range times that of the image; a box that does not fit is drawn again, and the
+    whole image taken after 10 misses.
+
+    Args:
+        image_size: Int, height and width of the result.
+        area_range: Pair of floats in (0, 1], share of the area.
+        aspect_ratio_range: Pair of positive floats.
+        flip_probability: Float, share of images mirrored left to right on the way.
+        **kwargs: `seed` and those of `keras.layers.Layer`.
+
+    Call arguments, returns: see `ImageLayer`; the result is `[.., S, S, 3]` in [0, 1].
+
+    Reference: Chen et al. 2020, https://arxiv.org/abs/2002.05709, appendix A.
+    """
+
+    def __init__(
+        self,
+        image_size,
+        area_range=(0.08, 1.0),
+        aspect_ratio_range=(3 / 4, 4 / 3),
+        flip_probability=0.0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        _base.check_size("image_size", image_size)
+        if not 0 < area_range[0] <= area_range[1] <= 1:
+            raise ValueError(
+                f"`area_range` must be 0 < low <= high <= 1, got {area_range}."
+            )
+        if not 0 < aspect_ratio_range[0] <= aspect_ratio_range[1]:
+            raise ValueError(
+                "`aspect_ratio_range` must be 0 < low <= high, got "
+                f"{aspect_ratio_range}."
+            )
+        _base.check_probability("flip_probability", flip_probability)
+        self.image_size = image_size
+        self.area_range = tuple(area_range)
+        self.aspect_ratio_range = tuple(aspect_ratio_range)
+        self.flip_probability = flip_probability
+
+    def process(self, images, training, seed):
+        size = (self.image_size, self.image_size)
+        if not training:
+            return tf.clip_by_value(resample(images, _whole(images), size), 0.0, 1.0)
+        for_box, for_flip = _base.split_seed(seed, 2)
+        flip = None
+        if self.flip_probability:
+            flip = _base.chosen(for_flip, images, self.flip_probability)
+        views = resample(images, self.boxes(images, for_box), size, flip)
+        return tf.clip_by_value(views, 0.0, 1.0)
+
+    def boxes(self, images, seed):
+        """A random box for every image.
+
+        Args:
+            images: `[B, H, W, 3]`.
+            seed: Int `[2]`.
+
+        Returns:
+            Int32 `[B, 4]`: top, left, height, width.
+        """
+        height, width = tf.unstack(tf.cast(tf.shape(images)[1:3], tf.float32))
+        draws = tf.random.stateless_uniform([4, tf.shape(images)[0], _ATTEMPTS], seed)
+        low, high = self.area_range
+        area = (low + (high - low) * draws[0]) * height * width
+        low, high = self.aspect_ratio_range
+        aspect = (low + (high - low) * draws[1]) * width / height
+        box_height = tf.round(tf.sqrt(area / aspect))
+        box_width = tf.round(tf.sqrt(area * aspect))
+        fits = (box_height <= height) & (box_width <= width)
+        fits &= (box_height >= 1) & (box_width >= 1)
+        first = tf.argmax(fits, axis=1)  # the first True, or 0
+        box_height = tf.where(tf.reduce_any(fits, 1), _at(box_height, first), height)
+        box_width = tf.where(tf.reduce_any(fits, 1), _at(box_width, first), width)
+        top = tf.floor(draws[2, :, 0] * (height - box_height + 1))
+        left = tf.floor(draws[3, :, 0] * (width - box_width + 1))
+        boxes = tf.stack([top, left, box_height, box_width], axis=1)
+        return tf.cast(boxes, tf.int32)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "image_size": self.image_size,
+            "area_range": self.area_range,
+            "aspect_ratio_range": self.aspect_ratio_range,
+            "flip_probability": self.flip_probability,
+        }
+
+
+@keras.utils.register_keras_serializable(package="simclr_tf")
+class RandomFlip(_base.ImageLayer):
+    """Mirrors images left to right.
+
+    Args:
+        probability: Float in [0, 1].
+        **kwargs: `seed` and those of `keras.layers.Layer`.
+
+    Call arguments, returns: see `ImageLayer`.
+    """
+
+    def __init__(self, probability=0.5, **kwargs):
+        super().__init__(**kwargs)
+        _base.check_probability("probability", probability)
+        self.probability = probability
+
+    def process(self, images, training, seed):
+        if not training:
+            return images
+        flip = _base.per_image(_base.chosen(seed, images, self.probability))
+        return tf.where(flip, images[:, :, ::-1], images)
+
+    def get_config(self):
+        return {**super().get_config(), "probability": self.probability}
+
+
+@keras.utils.register_keras_serializable(package="simclr_tf")
+class EvaluationCrop(_base.ImageLayer):
+    """The preprocessing of evaluation: the centre, resized; nothing is drawn.
+
+    Above 32 pixels the central `crop_proportion` is taken; smaller pictures are resized
+    whole.
+
+    Args:
+        image_size: Int, height and width of the result.
+        crop_proportion: Float in (0, 1].
+        **kwargs: Those of `keras.layers.Layer`.
+
+    Call arguments, returns: see `ImageLayer`; the result is `[.., S, S, 3]` in [0, 1].
+    """
+
+    def __init__(self, image_size, crop_proportion=0.875, **kwargs):
+        super().__init__(**kwargs)
+        _base.check_size("image_size", image_size)
+        if not 0 < crop_proportion <= 1:
+            raise ValueError(
+                f"`crop_proportion` must be in (0, 1], got {crop_proportion}."
+            )
+        self.image_size = image_size
+        self.crop_proportion = crop_proportion
+
+    def call(self, images, training=False, seed=None):
+        return super().call(images, training=False)
+
+    def process(self, images, training, seed):
+        size = (self.image_size, self.image_size)
+        if self.image_size > 32:
+            return center_crop(images, *size, self.crop_proportion)
+        return tf.clip_by_value(resample(images, _whole(images), size), 0.0, 1.0)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "image_size": self.image_size,
+            "crop_proportion": self.crop_proportion,
+        }
+
+
+def center_crop(image, height, width, crop_proportion=0.875):
+    """Crops the centre to the shape of the result, and resizes it bicubically.
+
+    Args:
+        image: uint8 0..255 or float 0..1, `[H, W, 3]` or `[B, H, W, 3]`.
+        height: Int, of the result.
+        width: Int, of the result.
+        crop_proportion: Float in (0, 1], share of the larger side that fits.
+
+    Returns:
+        Float32 `[.., height, width, 3]` in [0, 1].
+    """
+    image = tf.convert_to_tensor(image)
+    if image.dtype.is_integer:
+        image = tf.image.convert_image_dtype(image, tf.float32)
+    images = image if image.shape.rank == 4 else image[tf.newaxis]
+    box = center_box(tf.shape(images)[1:3], height, width, crop_proportion)
+    cropped = resample(tf.cast(images, tf.float32), box[tf.newaxis], (height, width))
+    cropped = tf.clip_by_value(cropped, 0.0, 1.0)
+    return cropped if image.shape.rank == 4 else cropped[0]
+
+
+def center_box(image_shape, height, width, crop_proportion=0.875):
+    """The box that `center_crop` takes.
+
+    Args:
+        image_shape: Int tensor `[2]`, height and width of the image.
+        height: Int, of the result.
+        width: Int, of the result.
+        crop_proportion: Float in (0, 1].
+
+    Returns:
+        Int32 `[4]`: top, left, height, width.
+
+    Example:
+        >>> print(center_box([375, 500], 224, 224).numpy())
+        [ 24  86 328 328]
+    """
+    size = tf.cast(image_shape, tf.float32)
+    target = tf.constant([height, width], tf.float32)
+    scale = tf.reduce_min(size / target)  # of the largest box of that shape
+    box = tf.cast(tf.math.rint(crop_proportion * scale * target), tf.int32)
+    offset = (tf.cast(image_shape, tf.int32) - box + 1) // 2
+    return tf.concat([offset, box], axis=0)
+
+
+def _whole(images):
+    height, width = tf.unstack(tf.shape(images)[1:3])
+    return tf.stack([[0, 0, height, width]])
+
+
+def _at(table, column):
+    return tf.gather(table, column, axis=1, batch_dims=1)

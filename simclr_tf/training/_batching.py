@@ -1,0 +1,37 @@
+"""Batches from data sets of single images."""
+
+import tensorflow as tf
+
+from simclr_tf.data import batched_views
+
+
+def holds_single_images(data):
+    """Whether `data` is a `tf.data.Dataset` of images that are not yet in batches."""
+    if not isinstance(data, tf.data.Dataset):
+        return False
+    spec = tf.nest.flatten(data.element_spec)[0]
+    return spec.shape.rank == 3
+
+
+def batched(data, batch_size, augmentation=None):
+    """Batches of a data set of single images, `image` or `(image, label)`.
+
+    Images of one size are batched as they are. Images of different sizes cannot be: the
+    views are drawn first, one image at a time.
+
+    Args:
+        data: `tf.data.Dataset`.
+        batch_size: Int, images a batch.
+        augmentation: Layer that draws a view, or None where none are wanted.
+
+    Raises:
+        ValueError: If images differ in size and no views are wanted.
+    """
+    if tf.nest.flatten(data.element_spec)[0].shape.is_fully_defined():
+        return data.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+    if augmentation is None:
+        raise ValueError(
+            "Single images of different sizes cannot be batched: map them first with "
+            "`simclr_tf.augmentation.EvaluationCrop(image_size)`."
+        )
+    return batched_views(data, augmentation, batch_size)

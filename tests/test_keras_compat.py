@@ -1,0 +1,123 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow import keras
+
+from simclr_tf import keras_compat
+
+
+def test_tells_the_kerases_apart():
+    major = int(keras.Model.__module__ != "keras.src.engine.training") + 2
+    assert keras_compat.IS_KERAS_3 == (major == 3)
+
+
+def test_variable_path_names_the_layers():
+    class Encoder(keras.Model):
+        def __init__(self):
+            super().__init__(name="encoder")
+            self.conv = keras.layers.Dense(2, name="conv")
+
+        def call(self, inputs):
+            return self.conv(inputs)
+
+    encoder = Encoder()
+    encoder(tf.zeros([1, 3]))
+    paths = [keras_compat.variable_path(variable) for variable in encoder.variables]
+    assert paths == ["encoder/conv/kernel", "encoder/conv/bias"]
+    leaves = [keras_compat.leaf_name(variable) for variable in encoder.variables]
+    assert leaves == ["kernel", "bias"]
+    assert keras_compat.variable_path(tf.Variable(0.0, name="bare")) == "bare"
+
+
+@pytest.mark.parametrize("data, expected", [("x", ("x", None)), (("x",), ("x", None)),
+                                            (("x", "y"), ("x", "y"))])
+def test_unpack(data, expected):
+    assert keras_compat.unpack(data) == expected
+
+
+def test_unpack_refuses_sample_weights():
+    with pytest.raises(ValueError, match="got sample weights"):
+        keras_compat.unpack(("x", "y", "weights"))
+
+
+class Step(keras.Model):
+    """Trains one weight, whose gradient is too small for float16, by a step of ours."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")
+
+    def call(self, inputs):
+        return self.dense(inputs)
+
+    def train_step(self, data):
+        x, _ = keras_compat.unpack(data)
+        with tf.GradientTape() as tape:
+            loss = 1e-5 * tf.reduce_mean(tf.cast(self(x, training=True), "float32"))
+        variables = self.trainable_variables
+        gradients = keras_compat.compute_gradients(tape, loss, variables, self.optimizer)
+        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        return {"loss": loss}
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16", "mixed_bfloat16"])
+def test_gradients_are_scaled_where_float16_would_lose_them(policy):
+    keras.mixed_precision.set_global_policy(policy)
+    model = Step()
+    model.compile(keras.optimizers.SGD(1e5))
+    x = np.full([4, 1], 2.0**-10, "float32")
+    model.fit(x, batch_size=4, verbose=0)
+    moved = 1.0 - float(model.dense.kernel[0, 0])
+    np.testing.assert_allclose(moved, 2.0**-10, rtol=1e-2)
+
+
+def test_inner_optimizer():
+    sgd = keras.optimizers.SGD(0.1)
+    assert keras_compat.inner_optimizer(sgd) is sgd
+    scaled = keras.mixed_precision.LossScaleOptimizer(sgd)
+    assert keras_compat.inner_optimizer(scaled) is sgd
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_build_optimizer_state_makes_the_slots_of_any_optimizer(scaled):
+    for make in (
+        lambda: keras.optimizers.Adam(0.1),
+        lambda: keras_compat.lamb(0.1, 0.0, []),
+    ):
+        variable, optimizer = tf.Variable([1.0, 2.0]), make()
+        if scaled:
+            optimizer = keras.mixed_precision.LossScaleOptimizer(optimizer)
+        keras_compat.build_optimizer_state(optimizer, [variable])
+        shapes = [tuple(state.shape) for state in tf.nest.flatten(
+            [optimizer.variables() if callable(optimizer.variables)
+             else optimizer.variables])]
+        assert shapes.count((2,)) == 2  # two moments
+
+
+def test_lamb_moves_a_weight_in_proportion_to_its_norm():
+    small, large = tf.Variable([[1.0, 1.0]]), tf.Variable([[8.0, 8.0]])
+    optimizer = keras_compat.lamb(0.125, 0.0, [])
+    gradient = tf.constant([[1.0, 1.0]])
+    optimizer.apply_gradients([(gradient, small), (gradient, large)])
+    np.testing.assert_allclose(small, [[0.875, 0.875]], rtol=1e-5)
+    np.testing.assert_allclose(large, [[7.0, 7.0]], rtol=1e-5)
+
+
+def test_lamb_says_what_is_missing(monkeypatch):
+    monkeypatch.setattr(keras_compat, "IS_KERAS_3", False)
+    monkeypatch.setitem(sys.modules, "tensorflow_addons", None)
+    with pytest.raises(ImportError, match="LAMB needs Keras 3, or Keras 2 with"):
+        keras_compat.lamb(0.1, 0.0, [])
+
+
+def test_import_leaves_addons_alone_and_warns_of_nothing():
+    program = (
+        "import sys, warnings, tensorflow\n"
+        "warnings.simplefilter('error')\n"
+        "from simclr_tf import keras_compat\n"
+        "assert 'tensorflow_addons' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
