@@ -119,7 +119,7 @@ def inner_optimizer(optimizer):
 
 
 def build_optimizer_state(optimizer, variables):
-    """Makes the state variables of any optimizer, the legacy ones of addons included."""
+    """Makes the state of any optimizer, the legacy ones of addons included."""
     if hasattr(optimizer, "build"):
         optimizer.build(variables)
     else:

@@ -7,15 +7,17 @@ from simclr_tf.augmentation import _base
 from simclr_tf.augmentation.resampling import resample
 
 _ATTEMPTS = 10
+_LEAST_COVERED = 0.1  # of the image, as the published code asks of its sampler
 
 
 @keras.utils.register_keras_serializable(package="simclr_tf")
 class RandomResizedCrop(_base.ImageLayer):
     """Cuts a box of random area and shape, resizes it bicubically to a square.
 
-    The area is a uniform share of the image, the ratio of width to height uniform in
-    its range times that of the image; a box that does not fit is drawn again, and the
-    whole image taken after 10 misses.
+    Boxes are drawn as by `tf.image.sample_distorted_bounding_box` in the published code:
+    the ratio of width to height uniform in its range times that of the image, then the
+    height uniform between those of the smallest and the largest area that fits. Boxes
+    of less than a tenth of the image are drawn again.
 
     Args:
         image_size: Int, height and width of the result.
@@ -77,19 +79,21 @@ class RandomResizedCrop(_base.ImageLayer):
         """
         height, width = tf.unstack(tf.cast(tf.shape(images)[1:3], tf.float32))
         draws = tf.random.stateless_uniform([4, tf.shape(images)[0], _ATTEMPTS], seed)
-        low, high = self.area_range
-        area = (low + (high - low) * draws[0]) * height * width
         low, high = self.aspect_ratio_range
-        aspect = (low + (high - low) * draws[1]) * width / height
-        box_height = tf.round(tf.sqrt(area / aspect))
-        box_width = tf.round(tf.sqrt(area * aspect))
-        fits = (box_height <= height) & (box_width <= width)
-        fits &= (box_height >= 1) & (box_width >= 1)
-        first = tf.argmax(fits, axis=1)  # the first True, or 0
-        box_height = tf.where(tf.reduce_any(fits, 1), _at(box_height, first), height)
-        box_width = tf.where(tf.reduce_any(fits, 1), _at(box_width, first), width)
-        top = tf.floor(draws[2, :, 0] * (height - box_height + 1))
-        left = tf.floor(draws[3, :, 0] * (width - box_width + 1))
+        aspect = (low + (high - low) * draws[0]) * width / height
+        low, high = (tf.sqrt(area * height * width / aspect) for area in self.area_range)
+        high = tf.minimum(tf.minimum(high, height), width / aspect)
+        low = tf.minimum(low, high)
+        box_height = tf.round(low + (high - low) * draws[1])
+        box_width = tf.round(box_height * aspect)
+        least = tf.maximum(self.area_range[0], _LEAST_COVERED) * height * width
+        fits = (box_height * box_width >= least) & (box_width <= width)
+        first = tf.argmax(fits, axis=1)  # the first True
+        found = tf.reduce_any(fits, axis=1)
+        box_height = tf.where(found, _at(box_height, first), height)
+        box_width = tf.where(found, _at(box_width, first), width)
+        top = tf.floor(draws[2, :, 0] * (height - box_height))
+        left = tf.floor(draws[3, :, 0] * (width - box_width))
         boxes = tf.stack([top, left, box_height, box_width], axis=1)
         return tf.cast(boxes, tf.int32)
 

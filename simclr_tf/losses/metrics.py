@@ -40,7 +40,8 @@ def contrastive_entropy(view_a, view_b, temperature=0.1, hidden_norm=True):
         Float32 tensor `[B]` in nats, from 0 (sure) to `ln B` (uniform).
 
     Example:
-        >>> print(contrastive_entropy(tf.ones([2, 3]), tf.ones([2, 3])).numpy().round(4))
+        >>> views = tf.ones([2, 3])
+        >>> print(contrastive_entropy(views, views).numpy().round(4))
         [0.6931 0.6931]
     """
     logits = _similarities(view_a, view_b, hidden_norm) / temperature

@@ -11,7 +11,7 @@ LAYERS = {
     "crop": lambda **k: augmentation.RandomResizedCrop(16, **k),
     "flip": lambda **k: augmentation.RandomFlip(**k),
     "jitter": lambda **k: augmentation.RandomColorJitter(0.8, **k),
-    "gray": lambda **k: augmentation.RandomGrayscale(**k),
+    "gray": lambda **k: augmentation.RandomGrayscale(0.5, **k),
     "blur": lambda **k: augmentation.RandomGaussianBlur(3, **k),
     "evaluation": lambda **k: augmentation.EvaluationCrop(16, **k),
     "simclr": lambda **k: augmentation.SimCLRAugmentation(16, **k),

@@ -1,0 +1,24 @@
+"""Images from anywhere, as sources and as batches."""
+
+from simclr_tf.data.load import Info, load, open_source
+from simclr_tf.data.pipeline import (
+    batched_views,
+    eval_batches,
+    shuffled_index,
+    train_batches,
+)
+from simclr_tf.data.source import ArraySource, FileSource, SequentialSource, Source
+
+__all__ = [
+    "ArraySource",
+    "FileSource",
+    "Info",
+    "SequentialSource",
+    "Source",
+    "batched_views",
+    "eval_batches",
+    "load",
+    "open_source",
+    "shuffled_index",
+    "train_batches",
+]

@@ -1,0 +1,148 @@
+"""TensorFlow Datasets and TFRecord files."""
+
+import difflib
+import glob
+import os
+
+import tensorflow as tf
+
+from simclr_tf.data.source import SequentialSource, decode, in_memory
+from simclr_tf.errors import UserError
+
+_IN_MEMORY_BYTES = 2**30
+
+
+def open_tfds(name, split, data_dir=None):
+    """A data set of TensorFlow Datasets, downloaded first if it is not there.
+
+    Small ones whose images have one size are kept in memory, which gives them random
+    access; others are read in their own order.
+
+    Args:
+        name: Str, such as "cifar10" or "imagenet2012_subset/1pct".
+        split: Str.
+        data_dir: Str or None, where data sets are kept.
+
+    Returns:
+        `Source`.
+
+    Raises:
+        UserError: If there is no such data set, split or image feature, or if it cannot
+            be downloaded.
+    """
+    import tensorflow_datasets as tfds  # takes seconds
+
+    builder = _builder(tfds, name, data_dir)
+    if split not in builder.info.splits and builder.info.splits:
+        _require_split(tfds, builder, name, split)
+    features = builder.info.features
+    if "image" not in features:
+        raise UserError(
+            f"--dataset={name} has no feature image; it has {', '.join(features)}."
+        )
+    dataset = builder.as_dataset(split=split, shuffle_files=False)
+    label = features.get("label")
+    labelled = isinstance(label, tfds.features.ClassLabel)
+    dataset = dataset.map(
+        lambda example: (_rgb(example["image"]), tf.cast(example["label"], tf.int64))
+        if labelled
+        else _rgb(example["image"]),
+        num_parallel_calls=tf.data.AUTOTUNE,
+    )
+    shape = features["image"].shape
+    shape = (shape[0], shape[1], 3) if shape[0] and shape[1] else None
+    count = builder.info.splits[split].num_examples
+    source = SequentialSource(
+        dataset, count, tuple(label.names) if labelled else None, shape, name
+    )
+    if shape and count * shape[0] * shape[1] * 3 <= _IN_MEMORY_BYTES:
+        return in_memory(source)
+    return source
+
+
+def open_tfrecords(pattern):
+    """TFRecord files of `tf.train.Example`s.
+
+    Each has `image/encoded`, and `image/class/label` (an int from 0) where it is known.
+
+    Args:
+        pattern: Str, a file or a pattern such as `data/train-*.tfrecord`.
+
+    Returns:
+        `Source`, read in its own order.
+
+    Raises:
+        UserError: If there is no file, or the first example has no image.
+    """
+    files = sorted(glob.glob(pattern))
+    if not files:
+        raise UserError(f"--dataset={pattern}: no such TFRecord file.")
+    records = tf.data.TFRecordDataset(files)
+    labels, missing = [], 0
+    for record in records:
+        features = tf.train.Example.FromString(record.numpy()).features.feature
+        if not features["image/encoded"].bytes_list.value:
+            raise UserError(f"--dataset={pattern}: an example has no image/encoded.")
+        label = features["image/class/label"].int64_list.value
+        labels.extend(label[:1])
+        missing += not label
+    if not labels and not missing:
+        raise UserError(f"--dataset={pattern} holds no example.")
+    names = None
+    if not missing:
+        names = tuple(str(number) for number in range(max(labels) + 1))
+
+    def parse(record):
+        spec = {"image/encoded": tf.io.FixedLenFeature([], tf.string)}
+        if names:
+            spec["image/class/label"] = tf.io.FixedLenFeature([], tf.int64)
+        example = tf.io.parse_single_example(record, spec)
+        image = decode(example["image/encoded"])
+        return (image, example["image/class/label"]) if names else image
+
+    dataset = records.map(parse, num_parallel_calls=tf.data.AUTOTUNE)
+    return SequentialSource(dataset, len(labels) + missing, names, None, pattern)
+
+
+def _builder(tfds, name, data_dir):
+    """The prepared builder of a name."""
+    base = name.split("/")[0].split(":")[0]
+    known = tfds.list_builders()
+    on_disk = data_dir and os.path.isdir(os.path.join(data_dir, base))
+    if base not in known and not on_disk:
+        close = difflib.get_close_matches(base, ["bundled", *known], n=3)
+        hint = f" Close: {', '.join(close)}." if close else ""
+        raise UserError(
+            f"--dataset={name} is unknown: neither bundled, nor a folder, a .csv or "
+            f".tfrecord file here, nor a name of TensorFlow Datasets.{hint}"
+        )
+    try:
+        builder = tfds.builder(name, data_dir=data_dir)
+        builder.download_and_prepare()
+    except Exception as error:  # each data set raises its own
+        raise UserError(
+            f"--dataset={name} is not in {data_dir or 'the default --data_dir'} and "
+            f"could not be prepared ({_first_line(error)}). Prepare it where there is a "
+            "network and give its folder as --data_dir, or put its source files into "
+            "<data_dir>/downloads/manual."
+        ) from error
+    return builder
+
+
+def _require_split(tfds, builder, name, split):
+    """Lets slices such as train[:10%] pass, and refuses unknown splits."""
+    try:
+        builder.info.splits[split]
+    except Exception as error:
+        splits = ", ".join(builder.info.splits)
+        raise UserError(
+            f"--dataset={name} has no split {split}; there are: {splits}."
+        ) from error
+
+
+def _rgb(image):
+    return tf.image.grayscale_to_rgb(image) if image.shape[-1] == 1 else image
+
+
+def _first_line(error):
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
