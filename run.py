@@ -8,8 +8,12 @@ from simclr_tf.errors import UserError
 
 def main(argv=None):
     """Runs the command; returns its exit code: 0 done, 2 for what the user got wrong."""
+    argv = sys.argv if argv is None else argv
+    if {"-h", "--help", "--helpshort", "--helpfull"} & set(argv):
+        print(flags.help_text())
+        return 0
     try:
-        config, values = flags.parse(sys.argv if argv is None else argv)
+        config, values = flags.parse(argv)
         from simclr_tf.experiment import command  # TensorFlow: after the flags
 
         command.run(config, values)

@@ -1,0 +1,102 @@
+"""Flags: what is optimised, with what, and for how long."""
+
+import os
+
+from flags import values
+
+values.one_of(
+    "train_mode",
+    "pretrain",
+    ["pretrain", "finetune"],
+    "pretrain: SimCLR. finetune: a linear head on a pre-trained encoder, with labels.",
+)
+values.integer("train_batch_size", 512, "Images a step, over all replicas.", low=1)
+values.integer("train_epochs", 100, "Passes over the training split.", low=1)
+values.integer(
+    "train_steps", 0, "Steps to train; 0: as many as --train_epochs takes.", low=0
+)
+values.floating(
+    "learning_rate",
+    0.3,
+    "Peak rate of a batch of 256 images, or times the root of the batch size, see "
+    "--learning_rate_scaling.",
+    above=0,
+)
+values.one_of(
+    "learning_rate_scaling",
+    "linear",
+    ["linear", "sqrt"],
+    "linear: rate x batch / 256. sqrt: rate x sqrt(batch).",
+)
+values.floating(
+    "warmup_epochs",
+    10.0,
+    "Epochs of linear rise from 0 to the peak rate; 0: none. A shorter training rises to "
+    "its end.",
+    low=0,
+)
+values.floating(
+    "weight_decay",
+    1e-6,
+    "lars, adamw, lamb: in the optimizer, without biases and batch norm. momentum, adam: "
+    "as a term of the loss.",
+    low=0,
+)
+values.one_of(
+    "optimizer", "lars", ["momentum", "adam", "adamw", "lamb", "lars"], "Optimizer."
+)
+values.floating("momentum", 0.9, "Of --optimizer=momentum and lars.", low=0, below=1)
+values.floating(
+    "temperature", 0.1, "Divides the similarities in the contrastive loss.", above=0
+)
+values.boolean("hidden_norm", True, "Scale projections to length 1 before comparing.")
+values.boolean(
+    "lineareval_while_pretraining",
+    True,
+    "Train a linear head beside the encoder, on stopped gradients; needs labels.",
+)
+values.integer(
+    "fine_tune_after_block",
+    -1,
+    "finetune: what is trained. -1 everything, 0 all after the stem, k all after block "
+    "group k, 4 the linear head alone.",
+    low=-1,
+    high=4,
+)
+values.boolean("zero_init_logits_layer", False, "finetune: start the linear head at 0.")
+values.one_of(
+    "precision",
+    "float32",
+    ["float32", "mixed_bfloat16", "mixed_float16"],
+    "Dtype policy of Keras.",
+)
+values.boolean("jit_compile", False, "Compile the training step with XLA.")
+values.integer(
+    "seed", None, "Of weights, order and views; none: a new one.", low=0, high=2**31 - 1
+)
+
+
+@values.together("train_mode", "fine_tune_after_block", "encoder")
+def _freezing_is_for_finetuning(train_mode, fine_tune_after_block, encoder):
+    if fine_tune_after_block > -1 and train_mode != "finetune":
+        return (
+            "--fine_tune_after_block is for --train_mode=finetune, got "
+            f"{fine_tune_after_block} with --train_mode={train_mode}."
+        )
+    if encoder != "resnet" and fine_tune_after_block not in (-1, 4):
+        return (
+            f"--fine_tune_after_block must be -1 or 4 for --encoder={encoder}, got "
+            f"{fine_tune_after_block}."
+        )
+    return None
+
+
+@values.together("mode", "train_mode", "checkpoint", "model_dir")
+def _something_to_start_from(mode, train_mode, checkpoint, model_dir):
+    resumes = model_dir and os.path.exists(os.path.join(model_dir, "checkpoint"))
+    if "train" in mode and train_mode == "finetune" and not checkpoint and not resumes:
+        return (
+            "--train_mode=finetune needs --checkpoint, a folder or prefix that "
+            "pre-training wrote."
+        )
+    return None
