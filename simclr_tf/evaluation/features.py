@@ -28,7 +28,9 @@ def extract_features(encoder, batches):
         `Features`, in the order of the data set.
     """
 
-    @tf.function(reduce_retracing=True)
+    spec = tf.nest.flatten(batches.element_spec)[0]
+
+    @tf.function(input_signature=[tf.TensorSpec([None, *spec.shape[1:]], spec.dtype)])
     def embed(images):
         return _common.pooled(encoder(images, training=False))
 

@@ -38,7 +38,7 @@ def knn_scores(
     votes = tf.one_hot(labels, num_classes)  # [N, K]
     neighbors = min(neighbors, len(features))
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(input_signature=[tf.TensorSpec([None, features.shape[1]])])
     def classify(queries):
         queries = tf.math.l2_normalize(tf.cast(queries, tf.float32), axis=1)
         similarity = tf.matmul(queries, features, transpose_b=True)  # [b, N]

@@ -39,20 +39,16 @@ class ServingModule(tf.Module):
         self.projection_head = projection_head
         self.linear_head = linear_head
         self._ft_proj_selector = ft_proj_selector
-        self._preprocess = EvaluationCrop(image_size, dtype="float32")
-        self.signatures = {
-            "serving_default": tf.function(
-                self.serve,
-                [tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")],
-            ),
-            "serve_image_bytes": tf.function(
-                self.serve_image_bytes,
-                [tf.TensorSpec([None], tf.string, name="image_bytes")],
-            ),
-            "endpoints": tf.function(
-                self.endpoints,
-                [tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")],
-            ),
+        self._preprocess = EvaluationCrop(image_size)
+
+    def make_signatures(self):
+        """The functions of the SavedModel, by name."""
+        images = tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")
+        image_bytes = tf.TensorSpec([None], tf.string, name="image_bytes")
+        return {
+            "serving_default": tf.function(self.serve, [images]),
+            "serve_image_bytes": tf.function(self.serve_image_bytes, [image_bytes]),
+            "endpoints": tf.function(self.endpoints, [images]),
         }
 
     def serve(self, images):
@@ -139,7 +135,7 @@ def save(
     os.makedirs(os.path.dirname(path), exist_ok=True)
     unfinished = tempfile.mkdtemp(dir=os.path.dirname(path), prefix=".saved_model-")
     try:
-        tf.saved_model.save(module, unfinished, signatures=module.signatures)
+        tf.saved_model.save(module, unfinished, signatures=module.make_signatures())
         os.makedirs(os.path.join(unfinished, os.path.dirname(_ENCODER_FILE)))
         encoder.save(os.path.join(unfinished, _ENCODER_FILE))
         os.chmod(unfinished, 0o755)
