@@ -72,10 +72,10 @@ class Classifier(keras.Model):
         self.linear_head = tf_models.LinearHead(
             num_classes, zero_init=zero_init_logits_layer
         )
-        self._freeze()
         size = getattr(augmentation, "image_size", None)
         hidden = self._hidden(tf.zeros([1, _common.feature_dim(encoder, size)]), False)
         self.linear_head(hidden)
+        self._freeze()
         self.built = True
 
     def _freeze(self):
@@ -109,12 +109,13 @@ class Classifier(keras.Model):
         hidden = self.projection_head.hidden_layers(features, training=training)
         return hidden[self.ft_proj_selector]
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, **kwargs):
-        """The compiled loss plus weight decay."""
-        loss = super().compute_loss(x, y, y_pred, sample_weight, **kwargs)
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    @property
+    def losses(self):
+        """Weight decay beside whatever the layers add."""
+        if not self.weight_decay or getattr(self, "optimizer", None) is None:
+            return super().losses
         undecayed = _common.undecayed(self.trainable_variables, self.optimizer)
-        return loss + _common.l2_penalty(undecayed, self.weight_decay) / replicas
+        return [*super().losses, _common.l2_penalty(undecayed, self.weight_decay)]
 
     def get_config(self):
         return {

@@ -121,9 +121,22 @@ class SimCLR(keras.Model):
             jit_compile=False,
             **kwargs,
         )
+        self._jit_compile_step = jit_compile is True
         self._learn = self._learn_from_views
-        if jit_compile is True:
+        if self._jit_compile_step:
             self._learn = tf.function(self._learn_from_views, jit_compile=True)
+
+    def get_compile_config(self):
+        """What `compile` was called with, for `.keras` files."""
+        return {
+            **_common.serialized(self, ("optimizer", "loss")),
+            "jit_compile": self._jit_compile_step,
+        }
+
+    def compile_from_config(self, config):
+        """Compiles as `get_compile_config` says."""
+        self.compile(**_common.deserialized(config))
+        keras_compat.build_optimizer_state(self.optimizer, self.trainable_variables)
 
     @property
     def metrics(self):

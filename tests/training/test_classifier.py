@@ -56,7 +56,7 @@ def test_projection_under_a_linear_evaluation_is_frozen_too(photos):
 def test_all_blocks_learn_by_default(photos):
     model = small_classifier(-1)
     before = snapshot(model.encoder)
-    model.fit(*photos, verbose=0)
+    model.fit(*photos, epochs=3, verbose=0)  # scales that start at 0 take a step or two
     assert all(changed(model.encoder, before))
 
 
