@@ -20,6 +20,9 @@ def main(argv=None):
     except UserError as error:
         print(f"run.py: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("Stopped. The same command resumes from the last checkpoint.")
+        return 130
     return 0
 
 

@@ -8,22 +8,26 @@ values.string(
     "bundled, a folder of images, a .csv or .tfrecord file, or a name of TensorFlow "
     "Datasets such as cifar10. Not given: the bundled images with --preset=demo.",
 )
-values.string("data_dir", None, "Folder of TensorFlow Datasets; its own default if none.")
+values.string(
+    "data_dir", None, "Folder of TensorFlow Datasets. Not given: its own default."
+)
 values.string("train_split", "train", "Split to train on.")
 values.string("eval_split", "validation", "Split to evaluate on; CIFAR's is test.")
-values.boolean("cache_dataset", False, "Keep decoded images in memory.")
+values.boolean(
+    "cache_dataset", False, "Keep decoded images in memory after the first pass."
+)
 values.integer(
     "image_size",
     224,
-    "Height and width of the network's input, in pixels. Up to 32 also chooses the stem "
-    "for small pictures and evaluates without a crop.",
+    "Height and width of the network's input, in pixels. Up to 32 also chooses the "
+    "stem for small pictures and evaluates without a crop.",
     low=1,
 )
 values.floating(
     "color_jitter_strength",
     1.0,
-    "Strength of the colour distortion in pre-training; 0 turns it off. The paper: 1 for "
-    "ImageNet, 0.5 for CIFAR-10.",
+    "Strength of the colour distortion in pre-training. The paper: 1 for ImageNet, 0.5 "
+    "for CIFAR-10. 0: none.",
     low=0,
     high=1.25,
 )

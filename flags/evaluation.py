@@ -2,14 +2,13 @@
 
 from flags import values
 
-values.integer("eval_batch_size", 256, "Images a batch of evaluation.", low=1)
-values.integer("eval_steps", 0, "Batches to evaluate on; 0: the whole split.", low=0)
-values.strings(
+values.integer("eval_batch_size", 256, "Images in a batch of evaluation.", low=1)
+values.integer("eval_steps", 0, "Batches to evaluate on. 0: the whole split.", low=0)
+values.some_of(
     "evaluators",
     ["head"],
-    "head: the trained linear head. knn: nearest neighbours of the training split. With "
-    "commas between.",
     ["head", "knn"],
+    "head: the trained linear head. knn: nearest neighbours in the training split.",
 )
 values.integer("knn_neighbors", 20, "Neighbours that vote in knn.", low=1)
 values.boolean(

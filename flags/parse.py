@@ -1,18 +1,16 @@
 """From the command line to a `RunConfig`."""
 
-import copy
 import dataclasses
 import difflib
 import json
 import os
-import re
 import textwrap
 
 from absl import flags as absl_flags
 
 # Each defines the flags of its theme.
 from flags import data, evaluation, model, runtime, training
-from flags.values import FLAGS
+from flags.values import FLAGS, run_checks
 from simclr_tf.errors import UserError
 from simclr_tf.experiment.config import (
     AugmentationConfig,
@@ -23,21 +21,24 @@ from simclr_tf.experiment.config import (
     TrainConfig,
 )
 
-THEMES = (runtime, data, model, training, evaluation)
-PRESETS = os.path.join(os.path.dirname(__file__), "presets")
+_THEMES = (runtime, data, model, training, evaluation)
+_PRESETS = os.path.join(os.path.dirname(__file__), "presets")
 # What belongs to one command, not to the run that flags.json describes.
 _NOT_REMEMBERED = ("mode", "model_dir", "checkpoint", "preset")
+# Steps win over epochs, but those of a recipe do not win over epochs that are given.
+_STEPS_OF = {"train_epochs": "train_steps", "checkpoint_epochs": "checkpoint_steps"}
 
 
-def parse(argv):
+def parse(argv, say=print):
     """Parses a command line.
 
-    Flags given on it win over those of `--preset`, these over `<model_dir>/flags.json`
-    (in --mode=eval and export), these over the defaults. Without `--dataset` the demo
-    preset is taken.
+    Flags given on it win over those of `--preset`, these over `flags.json` of the run
+    (in --mode=eval and export), these over the defaults. Training without `--dataset`
+    takes the demo preset.
 
     Args:
         argv: List of str, the program's name first.
+        say: Callable that prints a line for the user.
 
     Returns:
         `(config, values)`: `RunConfig`, and a dict of every flag for flags.json.
@@ -45,85 +46,56 @@ def parse(argv):
     Raises:
         UserError: With one line that says which flag, what is allowed and what came.
     """
-    defaults = _defaults(argv)
-    _parse(FLAGS, [argv[0], *defaults, *argv[1:]])
-    if FLAGS.dataset is None:
-        raise UserError("--dataset is needed: bundled, a folder, a file or a name.")
-    if FLAGS.model_dir is None:
-        raise UserError("--model_dir is needed: the folder of the run.")
-    return config(), values()
-
-
-def config():
-    """The `RunConfig` of the flags as they stand."""
-    parts = {
-        "data": _fill(DataConfig),
-        "augmentation": _fill(AugmentationConfig),
-        "model": _fill(ModelConfig),
-        "train": _fill(TrainConfig),
-        "eval": _fill(EvalConfig, evaluators=tuple(FLAGS.evaluators)),
-        "checkpoint_scope": runtime.checkpoint_scope(
-            FLAGS.checkpoint_scope, FLAGS.variable_schema
-        ),
-    }
-    return _fill(RunConfig, **parts)
-
-
-def values():
-    """Every flag and its value, as flags.json has them."""
-    return {name: FLAGS[name].value for name in sorted(FLAGS)}
+    program, arguments = argv[:1], argv[1:]
+    _read(program + arguments)
+    given = frozenset(name for name in FLAGS if FLAGS[name].present)
+    is_demo = "train" in FLAGS.mode and not FLAGS.preset and "dataset" not in given
+    recipe = _recipe("demo" if is_demo else FLAGS.preset)
+    recipe += [f"--{_STEPS_OF[name]}=0" for name in _STEPS_OF if name in given]
+    _read(program + recipe + arguments)
+    if FLAGS.mode in ("eval", "export"):
+        _read(program + _remembered() + recipe + arguments)
+    _require_data_and_folder()
+    run_checks(given)
+    if is_demo:
+        say("No --dataset given: the bundled images with --preset=demo.")
+    return _config(), {name: FLAGS[name].value for name in sorted(FLAGS)}
 
 
 def presets():
     """Names of the recipes that come with the toolkit."""
-    files = sorted(os.listdir(PRESETS))
+    files = sorted(os.listdir(_PRESETS))
     return [file[: -len(".flags")] for file in files if file.endswith(".flags")]
 
 
 def help_text():
     """All flags by theme, for `--help`."""
     lines = ["Usage: python run.py --mode=train_then_eval [flags]", ""]
-    lines.append("Presets: " + ", ".join(presets()))
+    lines += textwrap.wrap("Presets: " + ", ".join(presets()), 88)
     by_module = FLAGS.flags_by_module_dict()
-    for theme in THEMES:
+    for theme in _THEMES:
         lines += ["", theme.__doc__.removeprefix("Flags: ").capitalize()]
         for flag in by_module[theme.__name__]:
-            default = flag.default_as_str.strip("'") if flag.default_as_str else ""
-            lines.append(f"  --{flag.name}={default}")
-            lines += textwrap.wrap(flag.help, 80, initial_indent=" " * 6,
-                                   subsequent_indent=" " * 6)
+            lines.append(
+                f"  --{flag.name}={_text(flag.default)} ({flag.parser.allowed})"
+            )
+            lines.append(textwrap.indent(textwrap.fill(flag.help, 82), " " * 6))
     return "\n".join(lines)
 
 
-def _defaults(argv):
-    """What stands before the flags of the command line."""
-    asked = absl_flags.FlagValues()  # the same flags, unchecked: half are still missing
-    for name in FLAGS:
-        asked[name] = copy.deepcopy(FLAGS[name])
-        asked[name].validators = []
-    _parse(asked, argv)
-    if asked.preset:
-        return _preset(asked.preset)
-    if asked.mode in ("eval", "export") and asked.model_dir:
-        return _remembered(asked.model_dir)
-    if "train" in asked.mode and not asked["dataset"].present:
-        print("No --dataset given: the bundled images with --preset=demo.", flush=True)
-        return _preset("demo")
-    return []
-
-
-def _parse(flag_values, argv):
-    flag_values.unparse_flags()
-    try:
-        rest = flag_values(argv)
-    except absl_flags.UnrecognizedFlagError as error:
-        close = difflib.get_close_matches(error.flagname, list(FLAGS), n=3)
-        hint = f" Close: {', '.join('--' + name for name in close)}." if close else ""
-        raise UserError(f"--{error.flagname} is no flag.{hint}") from error
-    except absl_flags.Error as error:
-        raise UserError(_one_line(error)) from error
-    if len(rest) > 1:
-        raise UserError(f"{rest[1]!r} is no flag: flags begin with --.")
+def _config():
+    """The `RunConfig` of the flags as they stand."""
+    return _fill(
+        RunConfig,
+        data=_fill(DataConfig),
+        augmentation=_fill(AugmentationConfig),
+        model=_fill(ModelConfig),
+        train=_fill(TrainConfig),
+        eval=_fill(EvalConfig, evaluators=tuple(FLAGS.evaluators)),
+        checkpoint_scope=runtime.scope_of(
+            FLAGS.variable_schema, FLAGS.checkpoint_scope
+        ),
+    )
 
 
 def _fill(kind, **parts):
@@ -131,28 +103,78 @@ def _fill(kind, **parts):
     return kind(**{name: FLAGS[name].value for name in names}, **parts)
 
 
-def _preset(name):
-    path = os.path.join(PRESETS, f"{name}.flags")
-    if not os.path.exists(path):
-        raise UserError(f"--preset must be one of {', '.join(presets())}, got {name}.")
-    return [f"--flagfile={path}"]
+def _read(argv):
+    """Fills `FLAGS` anew; every mistake becomes one line."""
+    FLAGS.unparse_flags()
+    try:
+        rest = FLAGS(argv)
+    except absl_flags.UnrecognizedFlagError as error:
+        close = difflib.get_close_matches(error.flagname, list(FLAGS), n=3)
+        hint = f" Close: {', '.join('--' + name for name in close)}." if close else ""
+        raise UserError(f"--{error.flagname} is no flag.{hint}") from error
+    except absl_flags.CantOpenFlagFileError as error:
+        # absl keeps the reason only as the error that it met.
+        raise UserError(
+            f"--flagfile must be a file that can be read: {error.__context__}. For one "
+            "that comes with the toolkit: --preset=demo or another."
+        ) from error
+    except absl_flags.Error as error:
+        text = " ".join(str(error).split())
+        missing = text.removeprefix("Missing value for flag ")
+        raise UserError(
+            text if missing == text else f"{missing} needs a value, got none."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"--flagfile must be a text file, got bytes: {error}"
+        ) from error
+    if len(rest) > 1:
+        raise UserError(f"{rest[1]!r} is no flag: flags begin with --.")
 
 
-def _remembered(model_dir):
-    """The flags that the run in a folder was made with, as a command line."""
-    path = os.path.join(model_dir, "flags.json")
-    if not os.path.exists(path):
+def _recipe(name):
+    if name is None:
         return []
-    with open(path, encoding="utf-8") as file:
-        remembered = json.load(file)
-    return [
-        f"--{name}={','.join(value) if isinstance(value, list) else value}"
-        for name, value in remembered.items()
-        if name in FLAGS and value is not None and name not in _NOT_REMEMBERED
-    ]
+    if name not in presets():
+        raise UserError(f"--preset must be one of {', '.join(presets())}, got {name}.")
+    return [f"--flagfile={os.path.join(_PRESETS, name)}.flags"]
 
 
-def _one_line(error):
-    """absl's message without its preamble of names and line breaks."""
-    text = " ".join(str(error).split())
-    return re.sub(r"^flags? .*?: (?=--)", "", text)
+def _remembered():
+    """The flags of the run to be judged, from its folder, as a command line."""
+    folder = FLAGS.model_dir
+    if FLAGS.checkpoint:
+        is_prefix = not os.path.isdir(FLAGS.checkpoint)
+        folder = os.path.dirname(FLAGS.checkpoint) if is_prefix else FLAGS.checkpoint
+    path = os.path.join(folder or "", "flags.json")
+    if folder is None or not os.path.exists(path):
+        return []
+    try:
+        with open(path, encoding="utf-8") as file:
+            values = json.load(file).items()
+        arguments = [
+            f"--{name}={_text(value)}"
+            for name, value in values
+            if name in FLAGS and value is not None and name not in _NOT_REMEMBERED
+        ]
+        _read(["flags.json", *arguments])
+    except (AttributeError, OSError, ValueError) as error:
+        raise UserError(f"{path} must be as a run wrote it: {error}") from error
+    return arguments
+
+
+def _require_data_and_folder():
+    if FLAGS.model_dir is None:
+        raise UserError("--model_dir must be given, the folder of the run; got none.")
+    if FLAGS.dataset is None and FLAGS.mode != "export":
+        raise UserError(
+            "--dataset must be given (bundled, a folder, a file, or a name of "
+            "TensorFlow Datasets): got none, and no flags.json in --model_dir="
+            f"{FLAGS.model_dir} says it."
+        )
+
+
+def _text(value):
+    if value is None:
+        return ""
+    return ",".join(value) if isinstance(value, list) else str(value)

@@ -6,14 +6,14 @@ values.one_of(
     "mode",
     "train",
     ["train", "eval", "train_then_eval", "export"],
-    "train; eval: judge the newest checkpoint; train_then_eval; export: write a "
-    "SavedModel. All but train write one.",
+    "eval: judge the newest checkpoint. export: only write a SavedModel. All but train "
+    "write one.",
 )
 values.string(
     "preset",
     None,
-    "A recipe that comes with the toolkit, such as demo or cifar10; flags given beside "
-    "it win.",
+    "A recipe that comes with the toolkit, such as demo or cifar10. Flags given beside "
+    "it win, before or after.",
 )
 values.string("model_dir", None, "Folder of the run: checkpoints, results, events.")
 values.string(
@@ -30,57 +30,86 @@ values.one_of(
 values.string(
     "variable_schema",
     None,
-    "Of old commands: a schema that leaves out the head means "
-    "--checkpoint_scope=encoder.",
+    "Of published commands: (?!global_step|...|head) means --checkpoint_scope=encoder, "
+    "without head it means model.",
 )
+values.integer("checkpoint_epochs", 1, "Epochs between two checkpoints.", low=1)
 values.integer(
-    "checkpoint_epochs", 1, "Epochs between two checkpoints.", low=1
+    "checkpoint_steps", 0, "Steps between two. 0: as --checkpoint_epochs says.", low=0
 )
-values.integer(
-    "checkpoint_steps", 0, "Steps between two; 0: as --checkpoint_epochs says.", low=0
-)
-values.integer("keep_checkpoint_max", 5, "Checkpoints to keep; 0: all.", low=0)
-values.integer("keep_hub_module_max", 1, "SavedModels to keep; 0: all.", low=0)
+values.integer("keep_checkpoint_max", 5, "Checkpoints to keep. 0: all.", low=0)
+values.integer("keep_hub_module_max", 1, "SavedModels to keep. 0: all.", low=0)
 values.integer(
     "train_summary_steps",
     100,
-    "Steps between two lines and TensorBoard summaries; 0: once a checkpoint.",
+    "Steps between two lines and TensorBoard summaries. 0: once a checkpoint.",
     low=0,
 )
-values.boolean("use_tpu", False, "Train on a TPU.")
+values.boolean("use_tpu", False, "Train on a TPU; not supported yet.")
 values.string("tpu_name", None, "Name of the TPU.")
 values.string("tpu_zone", None, "Zone of the TPU.")
 values.string("gcp_project", None, "Project of the TPU.")
 values.string("master", None, "Address of the TPU where it has no name.")
 
-_SCHEMAS = {
-    "?!global_step": "model",
-    "(?!global_step)": "model",
-    "(?!global_step|(?:.*/|^)Momentum|head)": "encoder",
-    "(?!global_step|(?:.*/|^)LARSOptimizer|head)": "encoder",
-}
+_LEFT_OUT = {"?!global_step", "Momentum", "LARSOptimizer", "Adam", "head_supervised"}
+_HEADS = {"head", "head_contrastive"}
 
 
-@values.together("variable_schema")
-def _known_schema(variable_schema):
-    if variable_schema is not None and variable_schema not in _SCHEMAS:
+def scope_of(variable_schema, checkpoint_scope):
+    """What `--checkpoint` fills.
+
+    Args:
+        variable_schema: Str or None, a pattern `(?!a|b|c)` of what the published code
+            for TensorFlow 1 did not read. Step, optimizer and linear head are never
+            read here; what matters is whether the projection head is.
+        checkpoint_scope: Str, what is filled where there is no schema.
+
+    Returns:
+        "model" or "encoder".
+
+    Raises:
+        ValueError: If the schema leaves out anything else.
+
+    Example:
+        >>> scope_of("(?!global_step|(?:.*/|^)Momentum|head)", "model")
+        'encoder'
+    """
+    if variable_schema is None:
+        return checkpoint_scope
+    words = variable_schema.replace("(?:.*/|^)", "").removeprefix("(").removesuffix(")")
+    left_out = set(words.split("|"))
+    if not words.startswith("?!global_step") or not left_out <= _LEFT_OUT | _HEADS:
+        raise ValueError(variable_schema)
+    return "encoder" if left_out & _HEADS else "model"
+
+
+@values.check
+def _schema_is_known(variable_schema, checkpoint_scope, given):
+    try:
+        meant = scope_of(variable_schema, checkpoint_scope)
+    except ValueError:
         return (
-            "--variable_schema names variables of TensorFlow 1; allowed are "
-            f"{', '.join(_SCHEMAS)}, got {variable_schema}. Use "
-            "--checkpoint_scope=model or encoder."
+            "--variable_schema must leave out global_step and may leave out an "
+            "optimizer and head, as in (?!global_step|(?:.*/|^)Momentum|head), got "
+            f"{variable_schema}. Use --checkpoint_scope=model or encoder instead."
+        )
+    if "checkpoint_scope" in given and meant != checkpoint_scope:
+        return (
+            f"--checkpoint_scope must be {meant} with --variable_schema="
+            f"{variable_schema}, got {checkpoint_scope}. Leave out the schema."
         )
     return None
 
 
-@values.together("use_tpu", "tpu_name", "tpu_zone", "gcp_project", "master")
-def _no_tpu_yet(use_tpu, **others):
-    given = [f"--{name}" for name, value in others.items() if value is not None]
-    given = ["--use_tpu"] * use_tpu + given
-    if given:
-        return f"{', '.join(given)}: TPUs are not supported yet. Leave it out."
+@values.check
+def _no_tpu_yet(use_tpu, given):
+    if use_tpu:
+        return "--use_tpu must be false, got true: TPUs are not supported yet."
+    named = {"tpu_name", "master"} & given
+    if named and "use_tpu" not in given:
+        # Published commands mean a TPU by this: not to be passed over in silence.
+        return (
+            f"--{min(named)} must not be given without --use_tpu=False: TPUs are not "
+            "supported yet."
+        )
     return None
-
-
-def checkpoint_scope(scope, schema):
-    """What is filled, from `--checkpoint_scope` and `--variable_schema`."""
-    return _SCHEMAS.get(schema, scope)

@@ -13,14 +13,14 @@ values.one_of(
 values.integer("train_batch_size", 512, "Images a step, over all replicas.", low=1)
 values.integer("train_epochs", 100, "Passes over the training split.", low=1)
 values.integer(
-    "train_steps", 0, "Steps to train; 0: as many as --train_epochs takes.", low=0
+    "train_steps", 0, "Steps to train. 0: as many as --train_epochs takes.", low=0
 )
 values.floating(
     "learning_rate",
     0.3,
     "Peak rate of a batch of 256 images, or times the root of the batch size, see "
     "--learning_rate_scaling.",
-    above=0,
+    low=0,
 )
 values.one_of(
     "learning_rate_scaling",
@@ -31,15 +31,15 @@ values.one_of(
 values.floating(
     "warmup_epochs",
     10.0,
-    "Epochs of linear rise from 0 to the peak rate; 0: none. A shorter training rises to "
-    "its end.",
+    "Epochs of linear rise from 0 to the peak rate. 0: none. The default is cut where "
+    "training is shorter.",
     low=0,
 )
 values.floating(
     "weight_decay",
     1e-6,
-    "lars, adamw, lamb: in the optimizer, without biases and batch norm. momentum, adam: "
-    "as a term of the loss.",
+    "Of lars, adamw and lamb in the optimizer, without biases and batch norm; of "
+    "momentum and adam as a term of the loss.",
     low=0,
 )
 values.one_of(
@@ -72,16 +72,20 @@ values.one_of(
 )
 values.boolean("jit_compile", False, "Compile the training step with XLA.")
 values.integer(
-    "seed", None, "Of weights, order and views; none: a new one.", low=0, high=2**31 - 1
+    "seed",
+    None,
+    "Seed of weights, order and views. Not given: a new one.",
+    low=0,
+    high=2**31 - 1,
 )
 
 
-@values.together("train_mode", "fine_tune_after_block", "encoder")
-def _freezing_is_for_finetuning(train_mode, fine_tune_after_block, encoder):
+@values.check
+def _freezing_fits(train_mode, fine_tune_after_block, encoder):
     if fine_tune_after_block > -1 and train_mode != "finetune":
         return (
-            "--fine_tune_after_block is for --train_mode=finetune, got "
-            f"{fine_tune_after_block} with --train_mode={train_mode}."
+            f"--fine_tune_after_block must be -1 with --train_mode={train_mode}, got "
+            f"{fine_tune_after_block}: --train_mode=finetune freezes."
         )
     if encoder != "resnet" and fine_tune_after_block not in (-1, 4):
         return (
@@ -91,12 +95,24 @@ def _freezing_is_for_finetuning(train_mode, fine_tune_after_block, encoder):
     return None
 
 
-@values.together("mode", "train_mode", "checkpoint", "model_dir")
+@values.check
+def _warmup_fits(mode, warmup_epochs, train_epochs, train_steps, given):
+    # Asked for; the default of 10 is cut where a training is shorter.
+    asked = "warmup_epochs" in given and "train" in mode and not train_steps
+    if asked and warmup_epochs > train_epochs:
+        return (
+            f"--warmup_epochs must be at most --train_epochs={train_epochs}, got "
+            f"{warmup_epochs:g}."
+        )
+    return None
+
+
+@values.check
 def _something_to_start_from(mode, train_mode, checkpoint, model_dir):
     resumes = model_dir and os.path.exists(os.path.join(model_dir, "checkpoint"))
     if "train" in mode and train_mode == "finetune" and not checkpoint and not resumes:
         return (
             "--train_mode=finetune needs --checkpoint, a folder or prefix that "
-            "pre-training wrote."
+            "pre-training wrote; got none, and --model_dir has none to resume."
         )
     return None

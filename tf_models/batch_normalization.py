@@ -63,7 +63,9 @@ class BatchNormalization(keras.layers.BatchNormalization):
             (self.moving_variance, variance),
         ):
             old = tf.convert_to_tensor(moving)
-            moving.assign(old + (1.0 - self.momentum) * (tf.cast(value, old.dtype) - old))
+            moving.assign(
+                old + (1.0 - self.momentum) * (tf.cast(value, old.dtype) - old)
+            )
 
 
 def _replicas():

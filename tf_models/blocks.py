@@ -23,7 +23,12 @@ class Shortcut(keras.layers.Layer):
         self.strides = strides
         self.resnet_d = resnet_d
         self.projection = ConvolutionNorm(
-            filters, 1, 1 if resnet_d else strides, relu=False, norm=norm, name="projection"
+            filters,
+            1,
+            1 if resnet_d else strides,
+            relu=False,
+            norm=norm,
+            name="projection",
         )
 
     def build(self, input_shape):
@@ -78,7 +83,9 @@ class ResidualBlock(keras.layers.Layer):
         if bottleneck:
             self.first = ConvolutionNorm(filters, 1, norm=norm, name="first")
         if bottleneck and sk_ratio > 0:
-            self.middle = SelectiveKernel(filters, strides, sk_ratio, norm, name="middle")
+            self.middle = SelectiveKernel(
+                filters, strides, sk_ratio, norm, name="middle"
+            )
         else:
             self.middle = ConvolutionNorm(filters, 3, strides, norm=norm, name="middle")
         self.last = ConvolutionNorm(

@@ -216,11 +216,15 @@ def _check(depth, width_multiplier, sk_ratio, se_ratio, stem, batch_norm_decay):
     if depth not in _BLOCKS:
         raise ValueError(f"`depth` must be one of {list(_BLOCKS)}, got {depth}.")
     if width_multiplier <= 0:
-        raise ValueError(f"`width_multiplier` must be positive, got {width_multiplier}.")
+        raise ValueError(
+            f"`width_multiplier` must be positive, got {width_multiplier}."
+        )
     for name, ratio in (("sk_ratio", sk_ratio), ("se_ratio", se_ratio)):
         if ratio < 0:
             raise ValueError(f"`{name}` must be >= 0, got {ratio}.")
     if stem not in ("imagenet", "cifar"):
         raise ValueError(f'`stem` must be "imagenet" or "cifar", got {stem!r}.')
     if not 0 <= batch_norm_decay < 1:
-        raise ValueError(f"`batch_norm_decay` must be in [0, 1), got {batch_norm_decay}.")
+        raise ValueError(
+            f"`batch_norm_decay` must be in [0, 1), got {batch_norm_decay}."
+        )

@@ -81,7 +81,9 @@ class RandomResizedCrop(_base.ImageLayer):
         draws = tf.random.stateless_uniform([4, tf.shape(images)[0], _ATTEMPTS], seed)
         low, high = self.aspect_ratio_range
         aspect = (low + (high - low) * draws[0]) * width / height
-        low, high = (tf.sqrt(area * height * width / aspect) for area in self.area_range)
+        low, high = (
+            tf.sqrt(area * height * width / aspect) for area in self.area_range
+        )
         high = tf.minimum(tf.minimum(high, height), width / aspect)
         low = tf.minimum(low, high)
         box_height = tf.round(low + (high - low) * draws[1])

@@ -1,5 +1,6 @@
 """Images from anywhere, as sources and as batches."""
 
+from simclr_tf.data.folder import naming_broken_files
 from simclr_tf.data.load import Info, load, open_source
 from simclr_tf.data.pipeline import (
     batched_views,
@@ -18,6 +19,7 @@ __all__ = [
     "batched_views",
     "eval_batches",
     "load",
+    "naming_broken_files",
     "open_source",
     "shuffled_index",
     "train_batches",

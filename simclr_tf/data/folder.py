@@ -1,10 +1,12 @@
 """Folders of image files, and lists of files."""
 
 import concurrent.futures
+import contextlib
 import csv
 import os
 import warnings
 
+import tensorflow as tf
 from PIL import Image
 
 from simclr_tf.data.source import FileSource
@@ -93,7 +95,9 @@ def open_csv(path):
         return FileSource(files, name=path)
     classes = tuple(sorted({row["label"] for row in rows}))
     numbers = {name: number for number, name in enumerate(classes)}
-    return FileSource(files, [numbers[row["label"]] for row in rows], classes, name=path)
+    return FileSource(
+        files, [numbers[row["label"]] for row in rows], classes, name=path
+    )
 
 
 def require_readable(files):
@@ -105,9 +109,7 @@ def require_readable(files):
     check = _decoding_error if len(files) <= _DECODED else _header_error
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
         errors = list(pool.map(check, files))
-    broken = [
-        (file, error) for file, error in zip(files, errors, strict=True) if error
-    ]
+    broken = [(file, error) for file, error in zip(files, errors, strict=True) if error]
     if broken:
         file, error = broken[0]
         more = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
@@ -117,10 +119,16 @@ def require_readable(files):
         )
 
 
-def require_decodable(files):
-    """`require_readable`, by decoding every file however many there are."""
-    for start in range(0, len(files), _DECODED):
-        require_readable(files[start : start + _DECODED])
+@contextlib.contextmanager
+def naming_broken_files(source):
+    """Turns a decoder's failure while `source` is read into one that names the file."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError:
+        files = getattr(source, "paths", ())
+        for start in range(0, len(files), _DECODED):
+            require_readable(files[start : start + _DECODED])
+        raise
 
 
 def _header_error(file):

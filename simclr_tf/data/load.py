@@ -68,7 +68,9 @@ def load(name, split="train", data_dir=None, with_info=False):
     """
     source = open_source(name, split, data_dir)
     dataset = source.as_dataset()
-    dataset = dataset.apply(tf.data.experimental.assert_cardinality(source.num_examples))
+    dataset = dataset.apply(
+        tf.data.experimental.assert_cardinality(source.num_examples)
+    )
     info = Info(
         source.num_examples, source.num_classes, source.class_names, source.image_shape
     )
@@ -100,5 +102,8 @@ def _open_bundled(split):
         )
     with np.load(os.path.join(_BUNDLED, f"{split}.npz")) as arrays:
         return ArraySource(
-            arrays["images"], arrays["labels"], _FASHION, f"bundled Fashion-MNIST {split}"
+            arrays["images"],
+            arrays["labels"],
+            _FASHION,
+            f"bundled Fashion-MNIST {split}",
         )

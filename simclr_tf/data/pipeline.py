@@ -80,7 +80,7 @@ def train_batches(
             view(
                 images,
                 training=True,
-                seed=tf.stack([seed, position * num_views + number])
+                seed=tf.stack([seed, position * num_views + number]),
             )
             for number in range(num_views)
         )

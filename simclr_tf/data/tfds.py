@@ -44,9 +44,11 @@ def open_tfds(name, split, data_dir=None):
     label = features.get("label")
     labelled = isinstance(label, tfds.features.ClassLabel)
     dataset = dataset.map(
-        lambda example: (_rgb(example["image"]), tf.cast(example["label"], tf.int64))
-        if labelled
-        else _rgb(example["image"]),
+        lambda example: (
+            (_rgb(example["image"]), tf.cast(example["label"], tf.int64))
+            if labelled
+            else _rgb(example["image"])
+        ),
         num_parallel_calls=tf.data.AUTOTUNE,
     )
     shape = features["image"].shape

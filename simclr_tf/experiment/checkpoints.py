@@ -112,30 +112,34 @@ def manager(model, about, directory, keep):
     """
     config = tf.Variable(json.dumps(about), trainable=False, dtype=tf.string)
     checkpoint = tf.train.Checkpoint(
-        model=model, optimizer=model.optimizer, config=config
+        model=_networks(model.encoder, model.projection_head, model.linear_head),
+        optimizer=model.optimizer,
+        config=config,
     )
     return tf.train.CheckpointManager(checkpoint, directory, max_to_keep=keep or None)
 
 
-def restore(prefix, model, with_optimizer=True):
+def restore(prefix, model):
     """Fills a compiled model, and its optimizer, from a checkpoint of the same run."""
-    if with_optimizer:
-        checkpoint = tf.train.Checkpoint(model=model, optimizer=model.optimizer)
-        checkpoint.read(prefix).assert_existing_objects_matched().expect_partial()
-    else:
-        fill(prefix, model.encoder, model.projection_head, model.linear_head)
+    networks = _networks(model.encoder, model.projection_head, model.linear_head)
+    _read(prefix, model=networks, optimizer=model.optimizer)
 
 
 def fill(prefix, encoder, projection_head=None, linear_head=None):
     """Fills networks, and nothing else, from a checkpoint."""
-    networks = {
-        "encoder": encoder,
-        "projection_head": projection_head,
-        "linear_head": linear_head,
-    }
-    networks = {name: part for name, part in networks.items() if part is not None}
-    checkpoint = tf.train.Checkpoint(model=tf.train.Checkpoint(**networks))
-    checkpoint.read(prefix).assert_existing_objects_matched().expect_partial()
+    _read(prefix, model=_networks(encoder, projection_head, linear_head))
+
+
+def _networks(encoder, projection_head, linear_head):
+    """What a checkpoint holds under `model/`; heads may be None."""
+    heads = {"projection_head": projection_head, "linear_head": linear_head}
+    heads = {name: head for name, head in heads.items() if head is not None}
+    return tf.train.Checkpoint(encoder=encoder, **heads)
+
+
+def _read(prefix, **parts):
+    status = tf.train.Checkpoint(**parts).read(prefix)
+    status.assert_existing_objects_matched().expect_partial()
 
 
 def step_of(prefix):

@@ -25,7 +25,9 @@ def evaluate(config, model, step, splits, say=print):
     """
     evaluators = config.eval.evaluators
     if model.linear_head is None and "head" in evaluators:
-        say("No linear head was trained: nearest neighbours judge the features instead.")
+        say(
+            "No linear head was trained: nearest neighbours judge the features instead."
+        )
         evaluators = tuple(name for name in evaluators if name != "head") or ("knn",)
     rows = {"trained": _judge(config, model.encoder, splits, evaluators, model)}
     if config.eval.compare_untrained:
@@ -60,36 +62,46 @@ class Splits:
 
     def __init__(self, config):
         self._config = config
-        self.test = self._batches(config.data.eval_split, config.eval.eval_steps)
+        self._sources = {config.data.eval_split: self._open(config.data.eval_split)}
+        self.num_classes = self._sources[config.data.eval_split].num_classes
 
-    @property
-    def train(self):
-        """The training split with the evaluation preprocessing."""
-        return self._batches(self._config.data.train_split, 0)
+    def features(self, encoder, training):
+        """`Features` of the training split, or of the evaluation split.
 
-    def _batches(self, split, steps):
+        Args:
+            encoder: Keras model.
+            training: Bool, which split.
+        """
+        settings = self._config.data
+        split = settings.train_split if training else settings.eval_split
+        if split not in self._sources:
+            self._sources[split] = self._open(split)
+        batches = data.eval_batches(
+            self._sources[split],
+            self._config.eval.eval_batch_size,
+            EvaluationCrop(settings.image_size),
+            limit_steps=0 if training else self._config.eval.eval_steps,
+        )
+        with data.naming_broken_files(self._sources[split]):
+            return evaluation.extract_features(encoder, batches)
+
+    def _open(self, split):
         settings = self._config.data
         source = data.open_source(settings.dataset, split, settings.data_dir)
         if not source.num_classes:
             raise UserError(
                 f"Evaluation needs labels, and --dataset={settings.dataset} split "
-                f"{split} has none."
+                f"{split} has none. Use --mode=train or export."
             )
-        self.num_classes = source.num_classes
-        return data.eval_batches(
-            source,
-            self._config.eval.eval_batch_size,
-            EvaluationCrop(settings.image_size),
-            limit_steps=steps,
-        )
+        return source
 
 
 def _judge(config, encoder, splits, evaluators, model):
     """Figures of one encoder; without a trained model, a linear head is trained."""
-    test = evaluation.extract_features(encoder, splits.test)
+    test = splits.features(encoder, training=False)
     train = None
     if "knn" in evaluators or model is None:
-        train = evaluation.extract_features(encoder, splits.train)
+        train = splits.features(encoder, training=True)
     figures = {}
     if "head" in evaluators and model is not None:
         logits = model.classify(test.features)

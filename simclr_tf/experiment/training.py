@@ -96,20 +96,13 @@ def train(session, say=print):
     summaries = callbacks.Summaries(
         os.path.join(config.model_dir, "train"), session.schedule, every=every, **steps
     )
-    summaries.write_views(session.first_step, _first_views(session, batches))
-    session.model.fit(
-        batches,
-        verbose=0,
-        callbacks=[
-            callbacks.Progress(config.train.train_batch_size, every=every, **steps),
-            callbacks.SaveCheckpoints(
-                lambda step: saved.save(checkpoint_number=step),
-                every=per_checkpoint,
-                **steps,
-            ),
-            summaries,
-        ],
+    progress = callbacks.Progress(config.train.train_batch_size, every=every, **steps)
+    keep = callbacks.SaveCheckpoints(
+        lambda step: saved.save(checkpoint_number=step), every=per_checkpoint, **steps
     )
+    with data.naming_broken_files(session.source):
+        summaries.write_views(session.first_step, _first_views(session, batches))
+        session.model.fit(batches, verbose=0, callbacks=[progress, keep, summaries])
     return saved.latest_checkpoint
 
 
@@ -144,7 +137,7 @@ def load(config):
     model = networks.build_model(config, schedule, about["num_classes"])
     wanted = checkpoints.description(config, model, about["seed"])
     checkpoints.require_same(prefix, flag, wanted)
-    checkpoints.restore(prefix, model, with_optimizer=False)
+    checkpoints.fill(prefix, model.encoder, model.projection_head, model.linear_head)
     return model, checkpoints.step_of(prefix)
 
 
@@ -213,7 +206,8 @@ def _describe(session, say):
         "steps": f"{session.first_step} to {session.schedule.total_steps}, "
         f"{train.train_batch_size} images each",
         "optimizer": f"{train.optimizer}, learning rate up to "
-        f"{session.schedule.peak_learning_rate:g}, weight decay {train.weight_decay:g}",
+        f"{session.schedule.peak_learning_rate:g} after "
+        f"{session.schedule.warmup_steps} steps, weight decay {train.weight_decay:g}",
         "devices": f"{distribution.strategy().num_replicas_in_sync} "
         f"{distribution.device_kind()}, {train.precision}",
         "results": config.model_dir,

@@ -128,7 +128,9 @@ def save(
     """
     path = os.path.abspath(os.fspath(path))
     if os.path.exists(path) and (not os.path.isdir(path) or os.listdir(path)):
-        raise UserError(f"SavedModel path {path} exists: give a new or an empty folder.")
+        raise UserError(
+            f"SavedModel path {path} exists: give a new or an empty folder."
+        )
     module = ServingModule(
         encoder, image_size, projection_head, linear_head, ft_proj_selector
     )

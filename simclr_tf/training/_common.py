@@ -17,7 +17,9 @@ def as_unit_range(images):
 def pooled(features):
     """`[B, C]` float32 features from `[B, C]`, or `[B, h, w, C]` by averaging."""
     features = tf.cast(features, tf.float32)
-    return tf.reduce_mean(features, axis=[1, 2]) if features.shape.rank == 4 else features
+    return (
+        tf.reduce_mean(features, axis=[1, 2]) if features.shape.rank == 4 else features
+    )
 
 
 def feature_dim(encoder, image_size=None):
@@ -100,8 +102,7 @@ def undecayed(variables, optimizer):
 def serialized(model, names):
     """Config entries of the attributes of `model` that are layers or None."""
     return {
-        name: keras.utils.serialize_keras_object(getattr(model, name))
-        for name in names
+        name: keras.utils.serialize_keras_object(getattr(model, name)) for name in names
     }
 
 

@@ -144,7 +144,11 @@ class Progress(StepCallback):
             )
 
     def _figures(self, logs):
-        shown = {"loss": "loss", "contrast_acc": "contrast_acc", "supervised_acc": "acc"}
+        shown = {
+            "loss": "loss",
+            "contrast_acc": "contrast_acc",
+            "supervised_acc": "acc",
+        }
         figures = [
             f"{label} {float(logs[name]):.3f}"
             for name, label in shown.items()

@@ -171,7 +171,9 @@ class SimCLR(keras.Model):
                 loss += _common.global_mean(supervised["supervised_loss"])
             loss += weight_decay / replicas
         variables = self._variables_to_train(labels)
-        gradients = keras_compat.compute_gradients(tape, loss, variables, self.optimizer)
+        gradients = keras_compat.compute_gradients(
+            tape, loss, variables, self.optimizer
+        )
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         return self._track(
             {

@@ -12,7 +12,11 @@ IMAGES = np.random.RandomState(0).rand(6, 8, 10, 3).astype("float32")
     "ours,theirs,parameters",
     [
         (color.adjust_contrast, tf.image.adjust_contrast, [0.2, 0.6, 1, 1.3, 1.8, 0]),
-        (color.adjust_saturation, tf.image.adjust_saturation, [0.2, 0.6, 1, 1.3, 1.8, 0]),
+        (
+            color.adjust_saturation,
+            tf.image.adjust_saturation,
+            [0.2, 0.6, 1, 1.3, 1.8, 0],
+        ),
         (color.adjust_hue, tf.image.adjust_hue, [-0.2, -0.1, 0.0, 0.05, 0.15, 0.2]),
     ],
 )
@@ -64,7 +68,9 @@ def test_shares_of_changed_images():
         changed = np.any(np.abs(layer(images) - images) > 1e-6, axis=(1, 2, 3))
         return changed.mean()
 
-    assert share(augmentation.RandomColorJitter(1.0, seed=0)) == pytest.approx(0.8, abs=0.03)
+    assert share(augmentation.RandomColorJitter(1.0, seed=0)) == pytest.approx(
+        0.8, abs=0.03
+    )
     assert share(augmentation.RandomGrayscale(seed=0)) == pytest.approx(0.2, abs=0.03)
     assert share(augmentation.RandomFlip(seed=0)) == pytest.approx(0.5, abs=0.03)
     blur = augmentation.RandomGaussianBlur(3, sigma_range=(0.5, 2.0), seed=0)

@@ -67,7 +67,8 @@ def test_works_in_a_function_of_unknown_shapes(make):
 @every_layer
 def test_works_in_a_data_set_of_images_of_unknown_shapes(make):
     data = tf.data.Dataset.from_generator(
-        lambda: iter(PICTURES), output_signature=tf.TensorSpec([None, None, 3], tf.uint8)
+        lambda: iter(PICTURES),
+        output_signature=tf.TensorSpec([None, None, 3], tf.uint8),
     )
     views = list(data.map(make(seed=0)))
     assert len(views) == len(PICTURES)
@@ -130,14 +131,26 @@ def test_strength_0_leaves_colours_alone():
     [
         (lambda: augmentation.SimCLRAugmentation(0), "`image_size` must be a positive"),
         (lambda: augmentation.EvaluationCrop(-1), "`image_size` must be a positive"),
-        (lambda: augmentation.SimCLRAugmentation(8, 1.3), r"`strength`.*\[0, 1.25\].*1.3"),
+        (
+            lambda: augmentation.SimCLRAugmentation(8, 1.3),
+            r"`strength`.*\[0, 1.25\].*1.3",
+        ),
         (lambda: augmentation.CropAndFlip(8, (0.5, 0.2)), "`area_range` must be"),
-        (lambda: augmentation.RandomResizedCrop(8, aspect_ratio_range=(0, 1)), "aspect"),
+        (
+            lambda: augmentation.RandomResizedCrop(8, aspect_ratio_range=(0, 1)),
+            "aspect",
+        ),
         (lambda: augmentation.RandomFlip(1.5), r"`probability` must be in \[0, 1\]"),
-        (lambda: augmentation.RandomGaussianBlur(0), "`kernel_size` must be a positive"),
+        (
+            lambda: augmentation.RandomGaussianBlur(0),
+            "`kernel_size` must be a positive",
+        ),
         (lambda: augmentation.RandomGaussianBlur(3, (0, 1)), "`sigma_range` must be"),
         (lambda: augmentation.EvaluationCrop(8, 1.5), "`crop_proportion` must be"),
-        (lambda: augmentation.RandomFlip()(np.zeros([4, 4, 1])), r"RGB images \[H, W, 3\]"),
+        (
+            lambda: augmentation.RandomFlip()(np.zeros([4, 4, 1])),
+            r"RGB images \[H, W, 3\]",
+        ),
     ],
 )
 def test_wrong_arguments_say_what_is_allowed(make, message):

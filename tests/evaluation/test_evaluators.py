@@ -39,9 +39,7 @@ def test_knn_agrees_with_scikit_learn():
     scores = evaluation.knn_scores(
         test.features, train.features, train.labels, 4, 7, temperature=0.1, block=64
     )
-    np.testing.assert_allclose(
-        scores, oracle.predict_proba(test.features), atol=1e-4
-    )
+    np.testing.assert_allclose(scores, oracle.predict_proba(test.features), atol=1e-4)
     figures = evaluation.evaluate_knn(train, test, 4, 7, temperature=0.1)
     assert figures["label_top_1_accuracy"] == pytest.approx(
         oracle.score(test.features, test.labels), abs=0.006
@@ -69,7 +67,9 @@ def test_linear_agrees_with_scikit_learn():
 def test_extract_features_keeps_order_and_the_last_batch():
     images = np.random.RandomState(0).rand(10, 4, 4, 3).astype("float32")
     labels = np.arange(10)
-    encoder = keras.Sequential([keras.layers.AveragePooling2D(2, input_shape=(4, 4, 3))])
+    encoder = keras.Sequential(
+        [keras.layers.AveragePooling2D(2, input_shape=(4, 4, 3))]
+    )
     batches = tf.data.Dataset.from_tensor_slices((images, labels)).batch(4)
     found = evaluation.extract_features(encoder, batches)
     np.testing.assert_allclose(found.features, images.mean((1, 2)), atol=1e-6)

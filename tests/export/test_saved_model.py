@@ -61,13 +61,9 @@ def test_serves_what_predict_gives_without_our_code(model, photos, tmp_path):
     files = [encoded(image, "PNG") for image in images[:3]]
     files.append(encoded(images[3, :9], "BMP"))  # of another size
     files.append(encoded(images[4], "JPEG"))
-    np.savez(
-        tmp_path / "in.npz", images=images, encoded=np.array(files, dtype=object)
-    )
+    np.savez(tmp_path / "in.npz", images=images, encoded=np.array(files, dtype=object))
     away = os.path.dirname(tmp_path)  # none of our code on the path there
-    subprocess.run(
-        [sys.executable, "-c", SERVE, str(tmp_path)], check=True, cwd=away
-    )
+    subprocess.run([sys.executable, "-c", SERVE, str(tmp_path)], check=True, cwd=away)
     out = np.load(tmp_path / "out.npz")
     expected = model.predict(images, verbose=0)
     np.testing.assert_allclose(out["batch_features"], expected, atol=1e-4)

@@ -63,7 +63,9 @@ def test_all_blocks_learn_by_default(photos):
 def test_zero_init_logits_layer_starts_at_zero(photos):
     # Defect B1: the flag had no effect.
     model = small_classifier(4, zero_init_logits_layer=True)
-    np.testing.assert_array_equal(model.predict(photos[0], verbose=0), np.zeros((16, 2)))
+    np.testing.assert_array_equal(
+        model.predict(photos[0], verbose=0), np.zeros((16, 2))
+    )
     model = small_classifier(4)
     assert np.any(model.predict(photos[0], verbose=0))
 

@@ -54,7 +54,9 @@ def test_step_is_algorithm_1_written_out():
             others = sum(similarity[row, k] for k in range(8) if k != row)
             terms.append(-tf.math.log(similarity[row, (row + 4) % 8] / others))
         loss = tf.add_n(terms) / 8
-    trained = twin.encoder.trainable_variables + twin.projection_head.trainable_variables
+    trained = (
+        twin.encoder.trainable_variables + twin.projection_head.trainable_variables
+    )
     gradients = tape.gradient(loss, trained)
     logs = model.train_step((view_a, view_b))
     np.testing.assert_allclose(logs["contrast_loss"], loss, rtol=1e-5)
@@ -146,7 +148,10 @@ def test_labels_do_not_touch_the_encoder(photos):
         values(with_labels.encoder), values(without.encoder), strict=True
     ):
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
-    assert np.any(with_labels.linear_head.trainable_variables[0] != without.linear_head.trainable_variables[0])
+    assert np.any(
+        with_labels.linear_head.trainable_variables[0]
+        != without.linear_head.trainable_variables[0]
+    )
 
 
 def test_predict_gives_features_after_the_evaluation_crop(photos):

@@ -1,0 +1,251 @@
+"""From a command line to a configuration, or to one clear line."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+import flags
+import run
+from simclr_tf.errors import UserError
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def parse(*arguments):
+    return flags.parse(["run.py", *arguments], say=lambda line: None)
+
+
+def config_of(*arguments):
+    return parse("--dataset=cifar10", "--model_dir=no/such/run", *arguments)[0]
+
+
+FINETUNE = "--train_mode=finetune --checkpoint=run "
+WRONG = {
+    "--image_size=0": "--image_size must be a whole number >= 1, got 0.",
+    "--image_size=-3": "--image_size must be a whole number >= 1, got -3.",
+    "--image_size=2.5": "--image_size must be a whole number >= 1, got 2.5.",
+    "--temperature=0": "--temperature must be a number > 0, got 0.",
+    "--temperature=nan": "--temperature must be a number > 0, got nan.",
+    "--temperature=inf": "--temperature must be a number > 0, got inf.",
+    "--temperature=cold": "--temperature must be a number > 0, got cold.",
+    "--train_batch_size=0": "--train_batch_size must be a whole number >= 1, got 0.",
+    "--eval_batch_size=0": "--eval_batch_size must be a whole number >= 1, got 0.",
+    "--train_epochs=0": "--train_epochs must be a whole number >= 1, got 0.",
+    "--train_steps=-1": "--train_steps must be a whole number >= 0, got -1.",
+    "--checkpoint_epochs=0": "--checkpoint_epochs must be a whole number >= 1, got 0.",
+    "--keep_checkpoint_max=-1": "--keep_checkpoint_max must be a whole number >= 0, "
+    "got -1.",
+    "--learning_rate=-1": "--learning_rate must be a number >= 0, got -1.",
+    "--weight_decay=-1": "--weight_decay must be a number >= 0, got -1.",
+    "--warmup_epochs=-1": "--warmup_epochs must be a number >= 0, got -1.",
+    "--momentum=1": "--momentum must be a number >= 0 and < 1, got 1.",
+    "--batch_norm_decay=1": "--batch_norm_decay must be a number >= 0 and < 1, got 1.",
+    "--color_jitter_strength=1.3": "--color_jitter_strength must be a number >= 0 and "
+    "<= 1.25, got 1.3.",
+    "--min_crop_area=0": "--min_crop_area must be a number > 0 and <= 1, got 0.",
+    "--width_multiplier=0": "--width_multiplier must be a number > 0, got 0.",
+    "--sk_ratio=-1": "--sk_ratio must be a number >= 0, got -1.",
+    "--proj_out_dim=0": "--proj_out_dim must be a whole number >= 1, got 0.",
+    "--num_proj_layers=0": "--num_proj_layers must be a whole number >= 1, got 0.",
+    "--knn_neighbors=0": "--knn_neighbors must be a whole number >= 1, got 0.",
+    "--seed=-1": "--seed must be a whole number >= 0 and <= 2147483647, got -1.",
+    "--resnet_depth=51": "--resnet_depth must be one of 18, 34, 50, 101, 152, 200, "
+    "got 51.",
+    "--optimizer=sgd": "--optimizer must be one of momentum, adam, adamw, lamb, lars, "
+    "got sgd.",
+    "--mode=serve": "--mode must be one of train, eval, train_then_eval, export, "
+    "got serve.",
+    "--evaluators=head,svm": "--evaluators must be a list of head, knn, got head,svm.",
+    "--evaluators=knn,knn": "--evaluators must be a list of head, knn, got knn,knn.",
+    "--evaluators=": "--evaluators must be a list of head, knn, got nothing.",
+    "--use_blur=maybe": "--use_blur must be true or false, got maybe.",
+    "--dataset=": "--dataset must be text, got nothing.",
+    "--model_dir=": "--model_dir must be text, got nothing.",
+    "--temprature=1": "--temprature is no flag. Close: --temperature.",
+    "--qqq": "--qqq is no flag.",
+    "--learning_rate": "--learning_rate needs a value, got none.",
+    "cifar10": "'cifar10' is no flag: flags begin with --.",
+    "--use_tpu": "--use_tpu must be false, got true: TPUs are not supported yet.",
+    "--tpu_name=t": "--tpu_name must not be given without --use_tpu=False: TPUs are "
+    "not supported yet.",
+    "--train_mode=finetune": "--train_mode=finetune needs --checkpoint, a folder or "
+    "prefix that pre-training wrote; got none, and --model_dir has none to resume.",
+    "--fine_tune_after_block=4": "--fine_tune_after_block must be -1 with "
+    "--train_mode=pretrain, got 4: --train_mode=finetune freezes.",
+    FINETUNE + "--fine_tune_after_block=5": "--fine_tune_after_block must be a whole "
+    "number >= -1 and <= 4, got 5.",
+    FINETUNE + "--encoder=VGG16 --fine_tune_after_block=3": "--fine_tune_after_block "
+    "must be -1 or 4 for --encoder=VGG16, got 3.",
+    "--ft_proj_selector=4": "--ft_proj_selector must be at most 3, the layers of this "
+    "projection head, got 4.",
+    "--ft_proj_selector=2 --proj_head_mode=linear": "--ft_proj_selector must be at "
+    "most 1, the layers of this projection head, got 2.",
+    "--ft_proj_selector=1 --proj_head_mode=none": "--ft_proj_selector must be at most "
+    "0, the layers of this projection head, got 1.",
+    "--ft_proj_selector=-2": "--ft_proj_selector must be a whole number >= -1, got -2.",
+    "--encoder=VGG16 --sk_ratio=0.1": "--sk_ratio must not be given with "
+    "--encoder=VGG16: only resnet has it.",
+    "--encoder=VGG16 --se_ratio=0.1 --width_multiplier=2": "--width_multiplier, "
+    "--se_ratio must not be given with --encoder=VGG16: only resnet has it.",
+    "--warmup_epochs=6 --train_epochs=5": "--warmup_epochs must be at most "
+    "--train_epochs=5, got 6.",
+    "--variable_schema=(?!global_step) --checkpoint_scope=encoder": "--checkpoint_scope"
+    " must be model with --variable_schema=(?!global_step), got encoder. Leave out the "
+    "schema.",
+    "--variable_schema=(?!conv)": "--variable_schema must leave out global_step and "
+    "may leave out an optimizer and head, as in "
+    "(?!global_step|(?:.*/|^)Momentum|head), got (?!conv). Use "
+    "--checkpoint_scope=model or encoder instead.",
+    "--preset=mnist": "--preset must be one of cifar10, cifar10_linear_eval, demo, "
+    "finetune_10pct, finetune_1pct, imagenet, imagenet_linear_eval, v2, got mnist.",
+    "--flagfile=no.flags": "--flagfile must be a file that can be read: [Errno 2] No "
+    "such file or directory: 'no.flags'. For one that comes with the toolkit: "
+    "--preset=demo or another.",
+}
+
+
+@pytest.mark.parametrize("arguments", WRONG)
+def test_wrong_input_is_one_line(arguments):
+    with pytest.raises(UserError) as caught:
+        config_of(*arguments.split())
+    assert str(caught.value) == WRONG[arguments]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "--learning_rate=0",
+        "--warmup_epochs=5 --train_epochs=5",
+        "--warmup_epochs=6 --train_epochs=5 --train_steps=1000",
+        "--train_epochs=5",  # shorter than the default warm-up
+        "--preset=imagenet --train_epochs=5",  # and than that of a recipe
+        "--ft_proj_selector=3",
+        "--ft_proj_selector=-1 --proj_head_mode=none",
+        "--color_jitter_strength=1.25",
+        "--resnet_depth=18 --sk_ratio=0.0625",
+        "--use_tpu=False --tpu_name=t --tpu_zone=z --gcp_project=p --master=m",
+        "--nouse_blur",
+        "--encoder=VGG16 --width_multiplier=1",
+        FINETUNE + "--global_bn=False --batch_norm_decay=0.99",
+        FINETUNE + "--encoder=VGG16 --fine_tune_after_block=4",
+    ],
+)
+def test_allowed(arguments):
+    config_of(*arguments.split())
+
+
+def test_a_mistake_leaves_nothing_behind():
+    with pytest.raises(UserError):
+        config_of("--train_steps=7", "--image_size=0")
+    assert config_of().train.train_steps == 0
+
+
+def test_finetuning_resumes_without_a_checkpoint_flag(tmp_path):
+    (tmp_path / "checkpoint").touch()
+    config, _ = parse(
+        "--train_mode=finetune", "--dataset=cifar10", f"--model_dir={tmp_path}"
+    )
+    assert config.checkpoint is None
+
+
+SCHEMAS = {
+    "?!global_step": "model",
+    "(?!global_step)": "model",
+    "(?!global_step|(?:.*/|^)Momentum|head)": "encoder",
+    "(?!global_step|(?:.*/|^)LARSOptimizer|head)": "encoder",
+    "(?!global_step|(?:.*/|^)LARSOptimizer|head_supervised)": "model",
+}
+
+
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_published_schemas_choose_what_a_checkpoint_fills(schema):
+    config = config_of(f"--variable_schema={schema}")
+    assert config.checkpoint_scope == SCHEMAS[schema]
+
+
+def test_no_folder():
+    with pytest.raises(UserError, match="^--model_dir must be given"):
+        parse("--dataset=cifar10")
+
+
+def test_evaluation_needs_data_that_export_does_not(tmp_path):
+    folder = f"--model_dir={tmp_path}"
+    with pytest.raises(UserError, match="--dataset must be given .* no flags.json in"):
+        parse("--mode=eval", folder)
+    assert parse("--mode=export", folder)[0].mode == "export"
+
+
+def remember(folder, *arguments):
+    folder.mkdir(exist_ok=True)
+    _, values = parse(f"--model_dir={folder}", *arguments)
+    (folder / "flags.json").write_text(json.dumps(values))
+
+
+@pytest.mark.parametrize("mode", ["eval", "export"])
+def test_a_run_remembers_its_flags(tmp_path, mode):
+    remember(tmp_path, "--preset=demo", "--seed=3", "--use_tpu=False", "--tpu_name=t")
+    before, _ = parse("--preset=demo", "--seed=3", f"--model_dir={tmp_path}")
+    after, _ = parse(f"--mode={mode}", f"--model_dir={tmp_path}", "--eval_steps=2")
+    assert after.mode == mode
+    assert after.eval.eval_steps == 2
+    for part in ("data", "augmentation", "model", "train"):
+        assert getattr(after, part) == getattr(before, part)
+
+
+def test_training_remembers_nothing(tmp_path):
+    remember(tmp_path, "--preset=demo", "--seed=3")
+    config, _ = parse(f"--model_dir={tmp_path}")
+    assert config.train.seed is None
+
+
+def test_a_preset_wins_over_what_is_remembered(tmp_path):
+    remember(tmp_path, "--preset=demo", "--seed=3")
+    config, _ = parse("--mode=eval", f"--model_dir={tmp_path}", "--preset=cifar10")
+    assert config.data.dataset == "cifar10"
+    assert config.train.seed == 3
+
+
+def test_the_run_of_the_checkpoint_is_remembered(tmp_path):
+    finetune = FINETUNE.split()
+    remember(tmp_path / "tuned", "--dataset=cifar10", "--resnet_depth=18", *finetune)
+    config, _ = parse("--mode=eval", f"--model_dir={tmp_path / 'tuned'}")
+    assert config.checkpoint is None  # its own newest, not what it began with
+    for path in (tmp_path / "tuned", tmp_path / "tuned" / "ckpt-3"):
+        config, _ = parse("--mode=eval", f"--checkpoint={path}", "--model_dir=new")
+        assert config.model.resnet_depth == 18
+        assert config.model_dir == "new"
+
+
+@pytest.mark.parametrize("text", ["{bad", "[1]", '{"image_size": 0}'])
+def test_damaged_memory(tmp_path, text):
+    (tmp_path / "flags.json").write_text(text)
+    with pytest.raises(UserError, match="flags.json must be as a run wrote it: "):
+        parse("--mode=eval", f"--model_dir={tmp_path}")
+
+
+def test_values_are_json():
+    _, values = parse("--preset=demo")
+    assert json.loads(json.dumps(values)) == values
+    assert values["preset"] == "demo"
+
+
+@pytest.mark.parametrize("option", ["--help", "--helpfull", "--helpshort", "-h"])
+def test_help(capsys, option):
+    assert run.main(["run.py", option]) == 0
+    assert "--temperature=0.1 (a number > 0)" in capsys.readouterr().out
+
+
+def test_the_command_answers_without_tensorflow():
+    code = (
+        "import sys, run; code = run.main(['run.py', '--temperature=0']);"
+        "assert 'tensorflow' not in sys.modules; sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    assert done.stderr == "run.py: --temperature must be a number > 0, got 0.\n"

@@ -1,0 +1,183 @@
+"""Every flag of the published code is here, with its name and default."""
+
+import dataclasses
+
+import pytest
+
+import flags
+from simclr_tf.experiment.config import RunConfig
+
+# Where we differ: `dataset` is None (then the bundled images), `use_tpu` is False.
+REFERENCE = {
+    "learning_rate": 0.3,
+    "learning_rate_scaling": "linear",
+    "warmup_epochs": 10.0,
+    "weight_decay": 1e-6,
+    "batch_norm_decay": 0.9,
+    "train_batch_size": 512,
+    "train_split": "train",
+    "train_epochs": 100,
+    "train_steps": 0,
+    "eval_steps": 0,
+    "eval_batch_size": 256,
+    "checkpoint_epochs": 1,
+    "checkpoint_steps": 0,
+    "eval_split": "validation",
+    "dataset": None,
+    "cache_dataset": False,
+    "mode": "train",
+    "train_mode": "pretrain",
+    "lineareval_while_pretraining": True,
+    "checkpoint": None,
+    "zero_init_logits_layer": False,
+    "fine_tune_after_block": -1,
+    "master": None,
+    "model_dir": None,
+    "data_dir": None,
+    "use_tpu": False,
+    "tpu_name": None,
+    "tpu_zone": None,
+    "gcp_project": None,
+    "optimizer": "lars",
+    "momentum": 0.9,
+    "eval_name": None,
+    "keep_checkpoint_max": 5,
+    "keep_hub_module_max": 1,
+    "temperature": 0.1,
+    "hidden_norm": True,
+    "proj_head_mode": "nonlinear",
+    "proj_out_dim": 128,
+    "num_proj_layers": 3,
+    "ft_proj_selector": 0,
+    "global_bn": True,
+    "width_multiplier": 1.0,
+    "resnet_depth": 50,
+    "sk_ratio": 0.0,
+    "se_ratio": 0.0,
+    "image_size": 224,
+    "color_jitter_strength": 1.0,
+    "use_blur": True,
+}
+OURS = {
+    "preset": None,
+    "checkpoint_scope": "model",
+    "variable_schema": None,
+    "train_summary_steps": 100,
+    "encoder": "resnet",
+    "min_crop_area": 0.08,
+    "seed": None,
+    "precision": "float32",
+    "jit_compile": False,
+    "evaluators": ["head"],
+    "knn_neighbors": 20,
+    "compare_untrained": False,
+}
+GIVEN = {"dataset": "cifar10", "model_dir": "run"}
+
+
+def parse(*arguments):
+    given = [f"--{name}={value}" for name, value in GIVEN.items()]
+    return flags.parse(["run.py", *given, *arguments], say=lambda line: None)
+
+
+def fields_of(config):
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            yield from fields_of(value)
+        else:
+            yield field.name, value
+
+
+def test_the_reference_has_48():
+    assert len(REFERENCE) == 48
+
+
+def test_names_defaults_and_types():
+    _, values = parse()
+    assert values == REFERENCE | OURS | GIVEN
+    for name, default in (REFERENCE | OURS).items():
+        if default is not None:
+            assert type(values[name]) is type(default), name
+
+
+def test_a_config_of_the_defaults_is_the_default_config():
+    config, _ = parse()
+    assert dict(fields_of(config)) == dict(fields_of(RunConfig())) | GIVEN
+
+
+CHANGED = {
+    "learning_rate": 0.5,
+    "learning_rate_scaling": "sqrt",
+    "warmup_epochs": 2.5,
+    "weight_decay": 0.25,
+    "batch_norm_decay": 0.5,
+    "train_batch_size": 8,
+    "train_split": "test",
+    "train_epochs": 7,
+    "train_steps": 9,
+    "eval_steps": 3,
+    "eval_batch_size": 4,
+    "checkpoint_epochs": 2,
+    "checkpoint_steps": 6,
+    "eval_split": "test",
+    "dataset": "bundled",
+    "cache_dataset": True,
+    "mode": "train_then_eval",
+    "train_mode": "finetune",
+    "lineareval_while_pretraining": False,
+    "checkpoint": "other/ckpt-3",
+    "checkpoint_scope": "encoder",
+    "zero_init_logits_layer": True,
+    "fine_tune_after_block": 2,
+    "model_dir": "elsewhere",
+    "data_dir": "tfds",
+    "optimizer": "adam",
+    "momentum": 0.5,
+    "keep_checkpoint_max": 0,
+    "keep_hub_module_max": 0,
+    "train_summary_steps": 0,
+    "temperature": 0.5,
+    "hidden_norm": False,
+    "proj_head_mode": "linear",
+    "proj_out_dim": 64,
+    "num_proj_layers": 2,
+    "ft_proj_selector": 1,
+    "global_bn": False,
+    "encoder": "resnet",
+    "width_multiplier": 0.25,
+    "resnet_depth": 18,
+    "sk_ratio": 0.0625,
+    "se_ratio": 0.25,
+    "image_size": 32,
+    "color_jitter_strength": 0.5,
+    "use_blur": False,
+    "min_crop_area": 0.2,
+    "seed": 3,
+    "precision": "mixed_bfloat16",
+    "jit_compile": True,
+    "evaluators": ("head", "knn"),
+    "knn_neighbors": 5,
+    "compare_untrained": True,
+}
+
+
+def test_every_flag_reaches_its_field():
+    arguments = [
+        f"--{name}={','.join(value) if isinstance(value, tuple) else value}"
+        for name, value in CHANGED.items()
+    ]
+    config, _ = parse(*arguments)
+    assert dict(fields_of(config)) == CHANGED
+
+
+@pytest.mark.parametrize("name", sorted(REFERENCE | OURS))
+def test_help_names_every_flag(name):
+    assert f"\n  --{name}=" in flags.help_text()
+
+
+def test_help_shows_no_flag_of_others_and_fits_the_screen():
+    lines = flags.help_text().splitlines()
+    named = {line.split("=")[0].strip(" -") for line in lines if "  --" in line[:4]}
+    assert named == set(REFERENCE | OURS)
+    assert max(map(len, lines)) <= 88
