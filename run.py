@@ -7,7 +7,7 @@ from simclr_tf.errors import UserError
 
 
 def main(argv=None):
-    """Runs the command; returns its exit code: 0 done, 2 for what the user got wrong."""
+    """Runs the command; returns its exit code: 0 done, 2 for a mistake of the user."""
     argv = sys.argv if argv is None else argv
     if {"-h", "--help", "--helpshort", "--helpfull"} & set(argv):
         print(flags.help_text())

@@ -1,7 +1,7 @@
 """Pre-train an encoder with `model.fit`, then use its features."""
 
-import tf_models
 import simclr_tf
+import tf_models
 
 images = simclr_tf.data.load("bundled", split="train")  # (image, label), uint8
 test_images = simclr_tf.data.load("bundled", split="test").batch(256)

@@ -23,7 +23,8 @@ class SelectiveKernel(keras.layers.Layer):
         Float tensor `[B, ceil(H / strides), ceil(W / strides), filters]`.
 
     Reference: Li et al. 2019, https://arxiv.org/abs/1903.06586, as simplified in
-    SimCLRv2, https://arxiv.org/abs/2006.10029, section 2 (one convolution, two branches).
+    SimCLRv2, https://arxiv.org/abs/2006.10029, section 2: one convolution,
+    two branches.
     """
 
     def __init__(self, filters, strides, sk_ratio, norm=None, **kwargs):

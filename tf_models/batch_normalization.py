@@ -55,7 +55,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         return tf.cast(parameter, tf.float32)
 
     def _move(self, mean, variance, count):
-        """Moves the statistics; the kernel's variance is `1 / (N - 1)`, ours `1 / N`."""
+        """Moves the statistics; the kernel gives a variance of `1 / (N - 1)`."""
         count = tf.cast(count, tf.float32)
         variance *= (count - 1.0) / tf.maximum(count, 1.0)
         for moving, value in (

@@ -4,7 +4,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from tf_models.attention import SelectiveKernel, SqueezeExcitation
-from tf_models.layers import ConvolutionNorm, pad
+from tf_models.layers import ConvolutionNorm
 
 
 class Shortcut(keras.layers.Layer):
@@ -37,7 +37,9 @@ class Shortcut(keras.layers.Layer):
 
     def call(self, images, training=None):
         if self.resnet_d and self.strides > 1:
-            images = tf.nn.avg_pool2d(pad(images, 1), 2, self.strides, "VALID")
+            below_and_right = [[0, 0], [0, 1], [0, 1], [0, 0]]
+            images = tf.pad(images, below_and_right)
+            images = tf.nn.avg_pool2d(images, 2, self.strides, "VALID")
         elif self.resnet_d:
             images = tf.nn.avg_pool2d(images, 2, 1, "SAME")
         return self.projection(images, training=training)

@@ -193,7 +193,8 @@ class ResNet(keras.Model):
         """
         if fine_tune_after_block not in range(-1, 5):
             raise ValueError(
-                f"`fine_tune_after_block` must be in -1..4, got {fine_tune_after_block}."
+                f"`fine_tune_after_block` must be in -1..4, got "
+                f"{fine_tune_after_block}."
             )
         for number, layers in enumerate([self._stem(), *self._groups()]):
             for layer in layers:

@@ -14,10 +14,10 @@ _LEAST_COVERED = 0.1  # of the image, as the published code asks of its sampler
 class RandomResizedCrop(_base.ImageLayer):
     """Cuts a box of random area and shape, resizes it bicubically to a square.
 
-    Boxes are drawn as by `tf.image.sample_distorted_bounding_box` in the published code:
-    the ratio of width to height uniform in its range times that of the image, then the
-    height uniform between those of the smallest and the largest area that fits. Boxes
-    of less than a tenth of the image are drawn again.
+    Boxes are drawn as by `tf.image.sample_distorted_bounding_box` in the published
+    code: the ratio of width to height uniform in its range times that of the image,
+    then the height uniform between those of the smallest and the largest area that
+    fits. Boxes of less than a tenth of the image are drawn again.
 
     Args:
         image_size: Int, height and width of the result.

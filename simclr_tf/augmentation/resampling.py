@@ -2,8 +2,9 @@
 
 A box of every image, its flip and the change of size are one pair of matrices: rows
 `[B, S, H]` and columns `[B, S, W]`. A batch needs no loop, and images that share no box
-are still resampled together. The figures are those of `tf.image.resize(method="bicubic")`
-on the cropped box, whose coefficients are rounded to a table of 1024.
+are still resampled together. The figures are those of
+`tf.image.resize(method="bicubic")` on the cropped box, whose coefficients are
+rounded to a table of 1024.
 """
 
 import tensorflow as tf

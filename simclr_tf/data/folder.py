@@ -22,9 +22,9 @@ _DECODED = 1000
 def open_folder(path, split):
     """Images under a folder.
 
-    `path/<split>/` is taken where it exists, else `path`. If images lie in subfolders of
-    it, each subfolder is a class, with whatever is nested below. If images lie directly
-    in it, they have no labels.
+    `path/<split>/` is taken where it exists, else `path`. If images lie in subfolders
+    of it, each subfolder is a class, with whatever is nested below. If images lie
+    directly in it, they have no labels.
 
     Args:
         path: Str.
@@ -42,7 +42,8 @@ def open_folder(path, split):
         splits = [name for name in _folders(path) if name in ("train", "val", "test")]
         if splits and split not in splits:
             raise UserError(
-                f"--dataset={path} has no split {split}; there are: {', '.join(splits)}."
+                f"--dataset={path} has no split {split}; there are: "
+                f"{', '.join(splits)}."
             )
     files = sorted(
         os.path.join(folder, name)
@@ -67,8 +68,8 @@ def open_folder(path, split):
 def open_csv(path):
     """Images that a CSV file lists.
 
-    The file has a header with the column `path` (relative to the file) and, where images
-    have labels, `label` (any words).
+    The file has a header with the column `path` (relative to the file) and, where
+    images have labels, `label` (any words).
 
     Args:
         path: Str.
@@ -77,7 +78,7 @@ def open_csv(path):
         `FileSource`.
 
     Raises:
-        UserError: If the file has no such column or no rows, or an image cannot be read.
+        UserError: If the file has no such column or no rows, or an image is broken.
     """
     with open(path, newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)

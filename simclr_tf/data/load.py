@@ -48,15 +48,15 @@ def load(name, split="train", data_dir=None, with_info=False):
 
     Args:
         name: "bundled" (10 000 train and 2 000 test images of Fashion-MNIST that come
-            with the toolkit), a folder of images, a .csv or .tfrecord file, or a name of
-            TensorFlow Datasets. The same words as of `--dataset`.
+            with the toolkit), a folder of images, a .csv or .tfrecord file, or a name
+            of TensorFlow Datasets. The same words as of `--dataset`.
         split: Str, such as "train" or "test".
         data_dir: Str or None, where TensorFlow Datasets keeps its data.
         with_info: Bool, whether to return an `Info` too.
 
     Returns:
-        Unbatched `tf.data.Dataset` of `(image, label)`, or of `image` where there are no
-        labels: uint8 `[H, W, 3]` and int64. With `with_info`, a pair.
+        Unbatched `tf.data.Dataset` of `(image, label)`, or of `image` where there are
+        no labels: uint8 `[H, W, 3]` and int64. With `with_info`, a pair.
 
     Raises:
         UserError: If there is no such data set or split, or it cannot be read.

@@ -41,7 +41,7 @@ def open_tfds(name, split, data_dir=None):
             f"--dataset={name} has no feature image; it has {', '.join(features)}."
         )
     dataset = builder.as_dataset(split=split, shuffle_files=False)
-    label = features.get("label")
+    label = features["label"] if "label" in features else None
     labelled = isinstance(label, tfds.features.ClassLabel)
     dataset = dataset.map(
         lambda example: (
@@ -124,8 +124,8 @@ def _builder(tfds, name, data_dir):
     except Exception as error:  # each data set raises its own
         raise UserError(
             f"--dataset={name} is not in {data_dir or 'the default --data_dir'} and "
-            f"could not be prepared ({_first_line(error)}). Prepare it where there is a "
-            "network and give its folder as --data_dir, or put its source files into "
+            f"could not be prepared ({_first_line(error)}). Prepare it where there is "
+            "a network and give its folder as --data_dir, or put its source files into "
             "<data_dir>/downloads/manual."
         ) from error
     return builder

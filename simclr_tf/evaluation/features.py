@@ -27,7 +27,6 @@ def extract_features(encoder, batches):
     Returns:
         `Features`, in the order of the data set.
     """
-
     spec = tf.nest.flatten(batches.element_spec)[0]
 
     @tf.function(input_signature=[tf.TensorSpec([None, *spec.shape[1:]], spec.dtype)])

@@ -47,8 +47,8 @@ def find(path, flag):
     prefix = tf.train.latest_checkpoint(path) if os.path.isdir(path) else path
     if prefix is None or not os.path.exists(f"{prefix}.index"):
         raise UserError(
-            f"--{flag}={path}: no checkpoint there. Allowed: a folder that a run wrote, "
-            "or a prefix such as .../ckpt-300."
+            f"--{flag}={path}: no checkpoint there. Allowed: a folder that a run "
+            "wrote, or a prefix such as .../ckpt-300."
         )
     return prefix
 

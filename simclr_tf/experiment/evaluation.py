@@ -134,7 +134,7 @@ def _table(rows):
 
 
 def export_model(config, model, step):
-    """Writes `saved_model/<step>/`, replacing that of the same step; returns its path."""
+    """Writes `saved_model/<step>/` anew; returns its path."""
     directory = os.path.join(config.model_dir, "saved_model")
     path = os.path.join(directory, str(step))
     shutil.rmtree(path, ignore_errors=True)

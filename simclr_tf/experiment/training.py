@@ -32,7 +32,7 @@ class Session:
 
 
 def prepare(config, say=print):
-    """Opens the data, builds the model, and fills it from a checkpoint where one is due.
+    """Opens the data, builds the model, fills it from a checkpoint where one is due.
 
     Args:
         config: `RunConfig`.

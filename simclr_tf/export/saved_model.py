@@ -109,11 +109,11 @@ def save(
     """Writes an encoder as a SavedModel; it loads where none of our code is installed.
 
     Signatures: `serving_default` takes `images`, uint8 `[B, H, W, 3]` of any height and
-    width; `serve_image_bytes` takes `image_bytes`, strings `[B]` (JPEG, PNG, GIF's first
-    frame, BMP), each of its own size. Both give `features` `[B, C]`, and `logits` and
-    `probabilities` where there is a linear head. `endpoints` takes `images` and gives
-    the outputs of every block group and of the heads. The evaluation preprocessing is
-    inside.
+    width; `serve_image_bytes` takes `image_bytes`, strings `[B]` (JPEG, PNG, GIF's
+    first frame, BMP), each of its own size. Both give `features` `[B, C]`, and
+    `logits` and `probabilities` where there is a linear head. `endpoints` takes
+    `images` and gives the outputs of every block group and of the heads. The
+    evaluation preprocessing is inside.
 
     Args:
         encoder: Keras model from float images in [0, 1] to `[B, C]` or `[B, h, w, C]`.

@@ -41,7 +41,7 @@ class Classifier(keras.Model):
         Float32 logits `[B, num_classes]`.
 
     Reference: Chen et al. 2020, https://arxiv.org/abs/2002.05709, sections B.6, B.7;
-    Chen et al. 2020b, https://arxiv.org/abs/2006.10029, section 3, for the middle layer.
+    Chen et al. 2020b, https://arxiv.org/abs/2006.10029, section 3.1.
     """
 
     def __init__(

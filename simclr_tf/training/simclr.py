@@ -95,8 +95,8 @@ class SimCLR(keras.Model):
         hidden = self.projection_head.hidden_layers(features, training=False)
         if not -len(hidden) <= self.ft_proj_selector < len(hidden):
             raise ValueError(
-                f"`ft_proj_selector` must be in [{-len(hidden)}, {len(hidden) - 1}] for "
-                f"this projection head, got {self.ft_proj_selector}."
+                f"`ft_proj_selector` must be in [{-len(hidden)}, {len(hidden) - 1}] "
+                f"for this projection head, got {self.ft_proj_selector}."
             )
         if self.num_classes is not None:
             self.linear_head = tf_models.LinearHead(self.num_classes)
@@ -288,7 +288,7 @@ class SimCLR(keras.Model):
         return super().predict(x, batch_size=rest, **kwargs)
 
     def _in_batches(self, x, batch_size, training=False):
-        """`x` as batches if it is a data set of single images; the `batch_size` left."""
+        """`x` as batches if it holds single images; the `batch_size` that is left."""
         if not _batching.holds_single_images(x):
             return x, batch_size
         augmentation = self.augmentation if training else None

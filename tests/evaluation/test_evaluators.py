@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from sklearn import linear_model, neighbors
+from tensorflow import keras
 
 from simclr_tf import evaluation
-from tensorflow import keras
 
 
 def clusters(count, seed, classes=4, spread=2.5):

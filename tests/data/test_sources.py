@@ -1,0 +1,220 @@
+import csv
+import gzip
+import importlib.util
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from simclr_tf import data
+from simclr_tf.errors import UserError
+
+
+def picture(path, color=(200, 10, 10), size=(6, 5), kind=None):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    mode = "RGB" if isinstance(color, tuple) else "L"
+    Image.new(mode, size, color).save(path, kind)
+
+
+def test_bundled_images_are_balanced_and_real():
+    for split, count in (("train", 10_000), ("test", 2_000)):
+        dataset, info = data.load("bundled", split, with_info=True)
+        assert info.num_examples == len(dataset) == count
+        assert (info.num_classes, info.image_shape) == (10, (28, 28, 3))
+        images, labels = next(iter(dataset.batch(count)))
+        np.testing.assert_array_equal(np.bincount(labels), [count // 10] * 10)
+        assert images.dtype == tf.uint8
+        np.testing.assert_array_equal(images[..., 0], images[..., 2])  # grey
+        means = [np.mean(images[labels == label]) for label in range(10)]
+        assert means[5] < means[1] < means[4]  # sandals, trousers, coats: ever more ink
+    assert data.open_source("bundled", "validation").num_examples == 2_000
+
+
+def test_script_makes_the_same_bytes_each_time(tmp_path):
+    root = os.path.dirname(os.path.dirname(os.path.dirname(data.__file__)))
+    random = np.random.RandomState(0)
+    for prefix in ("train", "t10k"):
+        images = random.randint(0, 256, [200, 4, 4]).astype("uint8")
+        labels = np.repeat(np.arange(10), 20).astype("uint8")
+        for name, array in (("images-idx3", images), ("labels-idx1", labels)):
+            header = bytes([0, 0, 8, array.ndim])
+            header += b"".join(size.to_bytes(4, "big") for size in array.shape)
+            with gzip.open(tmp_path / f"{prefix}-{name}-ubyte.gz", "wb") as file:
+                file.write(header + array.tobytes())
+    script = os.path.join(root, "scripts", "make_bundled_dataset.py")
+    made = []
+    for name in ("a", "b"):
+        arguments = [f"--source={tmp_path}", f"--output={tmp_path / name}"]
+        command = [sys.executable, script, *arguments, "--scale=0.01"]
+        subprocess.run(command, check=True, capture_output=True)
+        made.append((tmp_path / name / "train.npz").read_bytes())
+    assert made[0] == made[1]
+    with np.load(tmp_path / "a" / "train.npz") as arrays:
+        np.testing.assert_array_equal(np.bincount(arrays["labels"]), [10] * 10)
+
+
+def test_bundled_images_are_what_the_script_makes_of_the_package():
+    source = "/usr/share/datasets/fashion-mnist"
+    root = os.path.dirname(os.path.dirname(os.path.dirname(data.__file__)))
+    script = os.path.join(root, "scripts", "make_bundled_dataset.py")
+    spec = importlib.util.spec_from_file_location("script", script)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    labels = np.repeat(np.arange(10), 30)
+    chosen = module.choose(labels, 5)
+    assert len(set(chosen)) == 50 and list(chosen) == sorted(chosen)
+    if os.path.isdir(source):  # where Debian's package is installed
+        labels = module.read_idx(f"{source}/t10k-labels-idx1-ubyte.gz")
+        images = module.read_idx(f"{source}/t10k-images-idx3-ubyte.gz")
+        chosen = module.choose(labels, 200)
+        ours, _ = next(iter(data.load("bundled", "test").batch(2000)))
+        np.testing.assert_array_equal(ours[..., 0], images[chosen])
+
+
+def test_folder_of_classes_nested_and_in_every_format(tmp_path):
+    root = tmp_path / "pets"
+    picture(f"{root}/cat/a.jpg")
+    picture(f"{root}/cat/deep/er/b.PNG", size=(9, 4))
+    picture(f"{root}/dog/c.gif")
+    picture(f"{root}/dog/d.bmp")
+    picture(f"{root}/dog/e.png", color=77)
+    (root / "dog" / "notes.txt").write_text("no image")
+    dataset, info = data.load(str(root), with_info=True)
+    assert info.class_names == ("cat", "dog") and info.image_shape is None
+    images, labels = zip(*dataset, strict=True)
+    assert [int(label) for label in labels] == [0, 0, 1, 1, 1]
+    assert [image.shape.as_list() for image in images][1] == [4, 9, 3]
+    np.testing.assert_array_equal(images[4], np.full([5, 6, 3], 77))
+    np.testing.assert_allclose(images[0][0, 0], [200, 10, 10], atol=8)
+
+
+def test_folder_without_classes_has_no_labels(tmp_path):
+    picture(f"{tmp_path}/a.png")
+    picture(f"{tmp_path}/more/b.png")
+    dataset, info = data.load(str(tmp_path), with_info=True)
+    assert info.num_classes is None and info.num_examples == 2
+    assert dataset.element_spec.shape.rank == 3
+
+
+def test_folder_of_splits(tmp_path):
+    picture(f"{tmp_path}/train/cat/a.png")
+    picture(f"{tmp_path}/test/cat/b.png")
+    picture(f"{tmp_path}/test/dog/c.png")
+    assert data.open_source(str(tmp_path), "test").num_examples == 2
+    with pytest.raises(UserError, match="no split val; there are: test, train"):
+        data.open_source(str(tmp_path), "val")
+
+
+def test_csv_of_paths_and_labels(tmp_path):
+    picture(f"{tmp_path}/x/a.png")
+    picture(f"{tmp_path}/x/b.png", color=(0, 255, 0))
+    path = tmp_path / "list.csv"
+    with open(path, "w", newline="") as file:
+        csv.writer(file).writerows(
+            [["path", "label"], ["x/b.png", "dog"], ["x/a.png", "cat"]]
+        )
+    (first, label), _ = data.load(str(path))
+    assert int(label) == 1 and int(first[0, 0, 1]) == 255
+    path.write_text("path\nx/a.png\n")
+    assert data.open_source(str(path)).num_classes is None
+    path.write_text("file\nx/a.png\n")
+    with pytest.raises(UserError, match="column path.*its columns are file"):
+        data.open_source(str(path))
+    path.write_text("path\n")
+    with pytest.raises(UserError, match="lists no image"):
+        data.open_source(str(path))
+
+
+def test_tfrecord_of_encoded_images(tmp_path):
+    path = str(tmp_path / "part.tfrecord")
+
+    def example(color, label):
+        encoded = tf.io.encode_png(np.full([4, 5, 3], color, "uint8")).numpy()
+        feature = {
+            "image/encoded": tf.train.Feature(
+                bytes_list=tf.train.BytesList(value=[encoded])
+            ),
+            "image/class/label": tf.train.Feature(
+                int64_list=tf.train.Int64List(value=[label])
+            ),
+        }
+        features = tf.train.Features(feature=feature)
+        return tf.train.Example(features=features).SerializeToString()
+
+    with tf.io.TFRecordWriter(path) as writer:
+        writer.write(example(10, 0))
+        writer.write(example(20, 2))
+    source = data.open_source(path)
+    assert (source.num_examples, source.num_classes) == (2, 3)
+    images, labels = zip(*source.as_dataset(), strict=True)
+    assert [int(label) for label in labels] == [0, 2]
+    np.testing.assert_array_equal(images[1], np.full([4, 5, 3], 20))
+    with pytest.raises(UserError, match="no such TFRecord"):
+        data.open_source(str(tmp_path / "none.tfrecord"))
+
+
+def test_tensorflow_datasets_by_name():
+    import tensorflow_datasets as tfds
+
+    with tfds.testing.mock_data(num_examples=7):
+        source = data.open_source("mnist", "train")
+        assert (source.num_examples, source.num_classes) == (7, 10)
+        assert source.random_access and source.image_shape == (28, 28, 3)
+        source = data.open_source("imagenet2012", "train")
+        assert source.num_classes == 1000 and not source.random_access
+        image, _ = next(iter(source.as_dataset()))
+        assert image.dtype == tf.uint8 and image.shape[-1] == 3
+        with pytest.raises(UserError, match="no split bogus; there are: .*test"):
+            data.open_source("mnist", "bogus")
+
+
+@pytest.mark.parametrize("size", [0, 60, 400])
+def test_broken_images_are_named(tmp_path, size):
+    random = np.random.RandomState(0).randint(0, 256, [40, 40, 3]).astype("uint8")
+    for name in ("good", "bad"):
+        Image.fromarray(random).save(tmp_path / f"{name}.jpg")
+    with open(tmp_path / "bad.jpg", "r+b") as file:
+        file.truncate(size)
+    with pytest.raises(UserError, match="Cannot read the image .*bad.jpg.*Mend"):
+        data.open_source(str(tmp_path))
+
+
+def test_an_image_that_breaks_later_is_named_too(tmp_path):
+    picture(f"{tmp_path}/good.png")
+    picture(f"{tmp_path}/bad.png")
+    source = data.open_source(str(tmp_path))
+    (tmp_path / "bad.png").write_bytes(b"gone")
+    with pytest.raises(UserError, match="Cannot read the image .*bad.png"):
+        with data.naming_broken_files(source):
+            list(source.as_dataset())
+
+
+def test_arrays_with_and_without_labels():
+    images = np.random.RandomState(0).randint(0, 256, [5, 4, 6, 3]).astype("uint8")
+    source = data.ArraySource(images, [0, 1, 2, 0, 1])
+    assert source.class_names == ("0", "1", "2")
+    found, labels = source.read(tf.constant([3, 1], tf.int64))
+    np.testing.assert_array_equal(found, images[[3, 1]])
+    np.testing.assert_array_equal(labels, [0, 1])
+    assert data.ArraySource(images).read(tf.constant(2)).shape == (4, 6, 3)
+    with pytest.raises(ValueError, match=r"`images` must be uint8 .*got float32"):
+        data.ArraySource(images.astype("float32"))
+    with pytest.raises(ValueError, match=r"`labels` must be \[5\], got \(2,\)"):
+        data.ArraySource(images, [0, 1])
+
+
+@pytest.mark.parametrize(
+    "name,message",
+    [
+        ("cifar11", "--dataset=cifar11 is unknown.*Close: .*cifar10"),
+        ("./nowhere", "no such folder"),
+        ("nowhere.csv", "no such file"),
+    ],
+)
+def test_unknown_names_say_what_is_near(name, message):
+    with pytest.raises(UserError, match=message):
+        data.load(name)
