@@ -157,19 +157,32 @@ def test_tfrecord_of_encoded_images(tmp_path):
         data.open_source(str(tmp_path / "none.tfrecord"))
 
 
-def test_tensorflow_datasets_by_name():
+def test_tensorflow_datasets_by_name(tmp_path):
     import tensorflow_datasets as tfds
 
-    with tfds.testing.mock_data(num_examples=7):
-        source = data.open_source("mnist", "train")
-        assert (source.num_examples, source.num_classes) == (7, 10)
-        assert source.random_access and source.image_shape == (28, 28, 3)
-        source = data.open_source("imagenet2012", "train")
-        assert source.num_classes == 1000 and not source.random_access
-        image, _ = next(iter(source.as_dataset()))
-        assert image.dtype == tf.uint8 and image.shape[-1] == 3
-        with pytest.raises(UserError, match="no split bogus; there are: .*test"):
-            data.open_source("mnist", "bogus")
+    tfds.testing.DummyMnist(data_dir=tmp_path).download_and_prepare()
+    source = data.open_source("dummy_mnist", "train", str(tmp_path))
+    assert (source.num_examples, source.num_classes) == (20, 10)
+    assert source.random_access and source.image_shape == (28, 28, 3)
+    image, label = source.read(tf.constant(3, tf.int64))
+    assert image.dtype == tf.uint8 and label.dtype == tf.int64
+    part = data.open_source("dummy_mnist", "train[:25%]", str(tmp_path))
+    assert part.num_examples == 5
+    with pytest.raises(UserError, match="no split bogus; there are: .*test"):
+        data.open_source("dummy_mnist", "bogus", str(tmp_path))
+
+
+def test_a_download_that_fails_says_where_to_put_the_data(tmp_path, monkeypatch):
+    import tensorflow_datasets as tfds
+
+    def no_network(self, **kwargs):
+        raise ConnectionError("no route to host\nand more")
+
+    monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", no_network)
+    with pytest.raises(UserError) as caught:
+        data.open_source("cifar10", "train", str(tmp_path))
+    assert "no route to host" in str(caught.value) and "--data_dir" in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("size", [0, 60, 400])
