@@ -20,4 +20,4 @@ model.fit(images.shuffle(10_000).batch(256, drop_remainder=True), epochs=1)
 
 print(model.evaluate(test_images, return_dict=True))
 features = model.predict(test_images)  # [2000, 128]
-simclr_tf.export.save(model.encoder, "runs/example", image_size=32)
+simclr_tf.export.save(model.encoder, "runs/example", image_size=32, overwrite=True)

@@ -261,8 +261,13 @@ def test_wrong_data_is_one_line_and_writes_nothing(start, folder, tmp_path):
     with open(broken, "r+b") as file:
         file.truncate(100)
     refused(start(), "Cannot read the image", broken)
-    flat = os.path.join(folder, "test", "cat")
-    refused(start("--mode=train_then_eval", dataset=flat), "Evaluation needs labels")
+    flat = tmp_path / "flat"
+    for split in ("train", "test"):
+        (flat / split).mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(flat / split / "0.png")
+    both = "--mode=train_then_eval"
+    refused(start(both, dataset=str(flat)), "Evaluation needs labels")
+    refused(start(both, dataset=str(flat / "train")), "has no split test", "train (the")
     assert not os.path.exists(tmp_path / "run")
 
 

@@ -13,6 +13,7 @@ from simclr_tf.data.source import FileSource
 from simclr_tf.errors import UserError
 
 _EXTENSIONS = (".jpg", ".jpeg", ".png", ".gif", ".bmp")
+_SPLITS = ("train", "val", "validation", "test")
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM")
 # Up to so many files are decoded when the source is opened; of more, only the first
 # bytes are looked at.
@@ -22,9 +23,9 @@ _DECODED = 1000
 def open_folder(path, split):
     """Images under a folder.
 
-    `path/<split>/` is taken where it exists, else `path`. If images lie in subfolders
-    of it, each subfolder is a class, with whatever is nested below. If images lie
-    directly in it, they have no labels.
+    `path/<split>/` is taken; a folder without splits is a training split as a whole. If
+    images lie in subfolders of it, each subfolder is a class, with whatever is nested
+    below. If images lie directly in it, they have no labels.
 
     Args:
         path: Str.
@@ -36,15 +37,14 @@ def open_folder(path, split):
     Raises:
         UserError: If there are no images, or one cannot be read.
     """
-    root = os.path.join(path, split)
-    if not os.path.isdir(root):
-        root = path
-        splits = [name for name in _folders(path) if name in ("train", "val", "test")]
-        if splits and split not in splits:
-            raise UserError(
-                f"--dataset={path} has no split {split}; there are: "
-                f"{', '.join(splits)}."
-            )
+    splits = [name for name in _folders(path) if name in {*_SPLITS, split}]
+    if split not in (splits or ["train"]):
+        raise UserError(
+            f"--dataset={path} has no split {split}; there are: "
+            f"{', '.join(splits or ['train (the whole folder)'])}. A split is a folder "
+            "in it."
+        )
+    root = os.path.join(path, split) if splits else path
     files = sorted(
         os.path.join(folder, name)
         for folder, _, names in os.walk(root, followlinks=True)
@@ -60,9 +60,12 @@ def open_folder(path, split):
     tops = [os.path.relpath(file, root).split(os.sep)[:-1] for file in files]
     if not all(tops):
         return FileSource(files, name=root)
-    classes = tuple(sorted({top[0] for top in tops}))
-    labels = [classes.index(top[0]) for top in tops]
-    return FileSource(files, labels, classes, name=root)
+    # Of all splits, so that a class has one number in each.
+    others = [os.path.join(path, name) for name in splits]
+    names = {top[0] for top in tops}.union(*map(_folders, others))
+    classes = tuple(sorted(names))
+    numbers = {name: number for number, name in enumerate(classes)}
+    return FileSource(files, [numbers[top[0]] for top in tops], classes, name=root)
 
 
 def open_csv(path):

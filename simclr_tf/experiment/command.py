@@ -19,6 +19,8 @@ def run(config, flag_values, say=print):
     splits = evaluation.Splits(config) if "eval" in config.mode else None
     if "train" in config.mode:
         session = training.prepare(config, say)
+        if splits is not None:
+            splits.require_classes(session.model.num_classes)
         files.make_directory(config.model_dir)
         files.write_json(os.path.join(config.model_dir, "flags.json"), flag_values)
         prefix = training.train(session, say)
@@ -26,6 +28,8 @@ def run(config, flag_values, say=print):
         model, step = session.model, checkpoints.step_of(prefix)
     else:
         model, step = training.load(config)
+        if splits is not None:
+            splits.require_classes(model.num_classes)
         files.make_directory(config.model_dir)
     if splits is not None:
         evaluation.evaluate(config, model, step, splits, say)

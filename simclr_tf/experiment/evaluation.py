@@ -1,7 +1,6 @@
 """Evaluates and exports what a run has trained."""
 
 import os
-import shutil
 
 from simclr_tf import data, evaluation, export
 from simclr_tf.augmentation import EvaluationCrop
@@ -85,6 +84,15 @@ class Splits:
         with data.naming_broken_files(self._sources[split]):
             return evaluation.extract_features(encoder, batches)
 
+    def require_classes(self, num_classes):
+        """Refuses a linear head that knows other classes than the labels."""
+        if num_classes not in (None, self.num_classes):
+            raise UserError(
+                f"--eval_split={self._config.data.eval_split} of "
+                f"--dataset={self._config.data.dataset} has {self.num_classes} "
+                f"classes, the linear head {num_classes}."
+            )
+
     def _open(self, split):
         settings = self._config.data
         source = data.open_source(settings.dataset, split, settings.data_dir)
@@ -137,7 +145,6 @@ def export_model(config, model, step):
     """Writes `saved_model/<step>/` anew; returns its path."""
     directory = os.path.join(config.model_dir, "saved_model")
     path = os.path.join(directory, str(step))
-    shutil.rmtree(path, ignore_errors=True)
     export.save(
         model.encoder,
         path,
@@ -145,6 +152,7 @@ def export_model(config, model, step):
         projection_head=model.projection_head,
         linear_head=model.linear_head,
         ft_proj_selector=model.ft_proj_selector,
+        overwrite=True,
     )
     files.keep_newest(directory, config.keep_hub_module_max)
     return path

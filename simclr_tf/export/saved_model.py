@@ -105,6 +105,7 @@ def save(
     projection_head=None,
     linear_head=None,
     ft_proj_selector=0,
+    overwrite=False,
 ):
     """Writes an encoder as a SavedModel; it loads where none of our code is installed.
 
@@ -122,14 +123,19 @@ def save(
         projection_head: `tf_models.ProjectionHead` or None.
         linear_head: `tf_models.LinearHead` or None.
         ft_proj_selector: Int, the hidden layer that feeds the linear head.
+        overwrite: Bool, whether a SavedModel that is there may be replaced.
 
     Raises:
-        UserError: If `path` exists and is not an empty folder.
+        UserError: If `path` exists and is neither an empty folder nor, with
+            `overwrite`, a SavedModel.
     """
     path = os.path.abspath(os.fspath(path))
-    if os.path.exists(path) and (not os.path.isdir(path) or os.listdir(path)):
+    empty = os.path.isdir(path) and not os.listdir(path)
+    replaceable = overwrite and os.path.exists(os.path.join(path, "saved_model.pb"))
+    if os.path.exists(path) and not (empty or replaceable):
         raise UserError(
-            f"SavedModel path {path} exists: give a new or an empty folder."
+            f"SavedModel path {path} exists: give a new or an empty folder, or "
+            "overwrite=True to replace a SavedModel."
         )
     module = ServingModule(
         encoder, image_size, projection_head, linear_head, ft_proj_selector
@@ -141,6 +147,8 @@ def save(
         os.makedirs(os.path.join(unfinished, os.path.dirname(_ENCODER_FILE)))
         encoder.save(os.path.join(unfinished, _ENCODER_FILE))
         os.chmod(unfinished, 0o755)
+        if replaceable:
+            shutil.rmtree(path)
         os.replace(unfinished, path)
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)

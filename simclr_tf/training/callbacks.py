@@ -144,11 +144,8 @@ class Progress(StepCallback):
             )
 
     def _figures(self, logs):
-        shown = {
-            "loss": "loss",
-            "contrast_acc": "contrast_acc",
-            "supervised_acc": "acc",
-        }
+        loss = "contrast_loss" if "contrast_loss" in logs else "loss"
+        shown = {loss: loss, "contrast_acc": "contrast_acc", "supervised_acc": "acc"}
         figures = [
             f"{label} {float(logs[name]):.3f}"
             for name, label in shown.items()

@@ -104,7 +104,9 @@ def test_folder_of_splits(tmp_path):
     picture(f"{tmp_path}/train/cat/a.png")
     picture(f"{tmp_path}/test/cat/b.png")
     picture(f"{tmp_path}/test/dog/c.png")
-    assert data.open_source(str(tmp_path), "test").num_examples == 2
+    source = data.open_source(str(tmp_path), "test")
+    assert source.num_examples == 2
+    assert data.open_source(str(tmp_path), "train").class_names == source.class_names
     with pytest.raises(UserError, match="no split val; there are: test, train"):
         data.open_source(str(tmp_path), "val")
 

@@ -128,8 +128,9 @@ def test_never_overwrites_and_leaves_nothing_half_written(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("keep")
     encoder = keras.Sequential([keras.layers.Conv2D(4, 3, input_shape=(16, 16, 3))])
-    with pytest.raises(UserError, match="mine exists"):
-        export.save(encoder, tmp_path / "mine", image_size=16)
+    for overwrite in (False, True):
+        with pytest.raises(UserError, match="mine exists"):
+            export.save(encoder, tmp_path / "mine", 16, overwrite=overwrite)
 
     class Broken(keras.Model):
         built = True
@@ -141,6 +142,11 @@ def test_never_overwrites_and_leaves_nothing_half_written(tmp_path):
     with pytest.raises(RuntimeError):
         export.save(Broken(), tmp_path / "broken", image_size=16)
     assert os.listdir(tmp_path) == ["mine"]
+    export.save(encoder, tmp_path / "model", 16)
+    with pytest.raises(UserError, match="overwrite=True"):
+        export.save(encoder, tmp_path / "model", 16)
+    export.save(encoder, tmp_path / "model", 16, overwrite=True)
+    assert sorted(os.listdir(tmp_path)) == ["mine", "model"]
 
 
 def test_load_encoder_elsewhere_says_what_it_expects(tmp_path):

@@ -1,0 +1,45 @@
+"""Examples and README run as they stand, on fewer images."""
+
+import os
+import re
+import runpy
+import shlex
+
+import pytest
+
+import flags
+import simclr_tf
+from simclr_tf import export
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(simclr_tf.__file__)))
+
+
+def test_fit_example(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    load = simclr_tf.data.load
+    monkeypatch.setattr(simclr_tf.data, "load", lambda *a, **k: load(*a, **k).take(512))
+    runpy.run_path(os.path.join(ROOT, "examples", "fit.py"))
+    assert "label_top_1_accuracy" in capsys.readouterr().out
+    assert export.load_encoder(tmp_path / "runs" / "example").feature_dim == 128
+
+
+def readme_commands():
+    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
+        blocks = re.findall(r"```bash\n(.*?)```", file.read(), re.DOTALL)
+    lines = "".join(blocks).replace("\\\n", " ").splitlines()
+    return [line for line in lines if "run.py" in line and "--help" not in line]
+
+
+@pytest.mark.parametrize("command", readme_commands())
+def test_commands_of_the_readme_parse(command):
+    config, _ = flags.parse(shlex.split(command)[1:])
+    assert config.model_dir.startswith("runs/")
+
+
+def test_links_of_the_readme_exist():
+    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
+        links = re.findall(r"\]\(([^)#]+)\)", file.read())
+    local = [link for link in links if not link.startswith("http")]
+    assert local
+    for link in local:
+        assert os.path.exists(os.path.join(ROOT, link)), link
