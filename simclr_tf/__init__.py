@@ -7,6 +7,8 @@ _HOMES = {
     "Classifier": "simclr_tf.training.classifier",
     "augmentation": None,
     "data": None,
+    "distribution": None,
+    "errors": None,
     "evaluation": None,
     "experiment": None,
     "export": None,

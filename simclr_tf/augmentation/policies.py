@@ -59,6 +59,7 @@ class SimCLRAugmentation(_Policy):
         Float32 `[.., image_size, image_size, 3]` in [0, 1].
 
     Example:
+        >>> import tensorflow as tf
         >>> view = SimCLRAugmentation(32, seed=0)
         >>> view(tf.zeros([4, 40, 50, 3], tf.uint8)).shape
         TensorShape([4, 32, 32, 3])
