@@ -118,6 +118,17 @@ def inner_optimizer(optimizer):
     return getattr(optimizer, "inner_optimizer", optimizer)
 
 
+def optimizer_state(optimizer):
+    """What a checkpoint holds of a built optimizer: its own variables.
+
+    The optimizers of Keras 3 also track the model's, which would then stand in the
+    checkpoint under the optimizer's name.
+    """
+    if not IS_KERAS_3:
+        return optimizer
+    return tf.train.Checkpoint(variables=[v.value for v in optimizer.variables])
+
+
 def build_optimizer_state(optimizer, variables):
     """Makes the state of any optimizer, the legacy ones of addons included."""
     if hasattr(optimizer, "build"):

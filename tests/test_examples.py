@@ -38,7 +38,8 @@ def test_commands_of_the_readme_parse(command):
 
 def test_links_of_the_readme_exist():
     with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as file:
-        links = re.findall(r"\]\(([^)#]+)\)", file.read())
+        text = re.sub(r"```.*?```", "", file.read(), flags=re.DOTALL)
+    links = re.findall(r"\]\(([^)#]+)\)", text)
     local = [link for link in links if not link.startswith("http")]
     assert local
     for link in local:

@@ -6,6 +6,7 @@ import os
 
 import tensorflow as tf
 
+from simclr_tf import keras_compat
 from simclr_tf.errors import UserError
 
 _CONFIG_KEY = "config/.ATTRIBUTES/VARIABLE_VALUE"
@@ -113,7 +114,7 @@ def manager(model, about, directory, keep):
     config = tf.Variable(json.dumps(about), trainable=False, dtype=tf.string)
     checkpoint = tf.train.Checkpoint(
         model=_networks(model.encoder, model.projection_head, model.linear_head),
-        optimizer=model.optimizer,
+        optimizer=keras_compat.optimizer_state(model.optimizer),
         config=config,
     )
     return tf.train.CheckpointManager(checkpoint, directory, max_to_keep=keep or None)
@@ -122,7 +123,8 @@ def manager(model, about, directory, keep):
 def restore(prefix, model):
     """Fills a compiled model, and its optimizer, from a checkpoint of the same run."""
     networks = _networks(model.encoder, model.projection_head, model.linear_head)
-    _read(prefix, model=networks, optimizer=model.optimizer)
+    state = keras_compat.optimizer_state(model.optimizer)
+    _read(prefix, model=networks, optimizer=state)
 
 
 def fill(prefix, encoder, projection_head=None, linear_head=None):
