@@ -5,7 +5,10 @@ import math
 import tensorflow as tf
 from tensorflow import keras
 
-from simclr_tf.losses import metrics
+from simclr_tf.losses import _blockwise, metrics
+
+# Cells of the largest matrix of similarities that is made at once: 16 MB.
+_MAX_CELLS = 2**22
 
 
 def nt_xent(view_a, view_b, temperature=0.1, hidden_norm=True):
@@ -30,12 +33,15 @@ def nt_xent(view_a, view_b, temperature=0.1, hidden_norm=True):
         >>> print(nt_xent(tf.eye(2), tf.eye(2), temperature=1.0).numpy().round(4))
         [0.5514 0.5514 0.5514 0.5514]
 
+    Above 1024 images the similarities are made, forward and again backward, a block
+    of rows at a time: memory grows with B, not with its square.
+
     Reference: Chen et al. 2020, https://arxiv.org/abs/2002.05709, equation 1.
     """
     _check_temperature(temperature)
     pairs = _pairs(view_a, view_b, hidden_norm)
-    losses = _cross_entropy(_logits(pairs, pairs, temperature))  # [2B]
-    return tf.concat([losses[0::2], losses[1::2]], axis=0)
+    losses, _, _ = _compare(pairs, temperature, hidden_norm)  # [B, 2]
+    return tf.concat([losses[:, 0], losses[:, 1]], axis=0)
 
 
 @keras.utils.register_keras_serializable(package="simclr_tf")
@@ -77,10 +83,11 @@ class NTXent(keras.losses.Loss):
         self.hidden_norm = hidden_norm
 
     def call(self, view_a, view_b):
-        return _pair_means(_cross_entropy(self._logits_to_all(view_a, view_b)))
+        losses, _, _ = self._compare_with_all(view_a, view_b, with_metrics=False)
+        return losses
 
     def call_with_metrics(self, view_a, view_b):
-        """The loss and the contrastive metrics from one matrix of similarities.
+        """The loss and the contrastive metrics from the same similarities.
 
         Args:
             view_a: Float tensor `[b, E]`.
@@ -91,17 +98,14 @@ class NTXent(keras.losses.Loss):
             and `contrastive_accuracy` and `contrastive_entropy` among the images of all
             replicas.
         """
-        logits = self._logits_to_all(view_a, view_b)
-        across = logits[0::2, 1::2]  # [b, B], first views to second views
-        return (
-            _pair_means(_cross_entropy(logits)),
-            metrics.accuracy_from_logits(across),
-            metrics.entropy_from_logits(across),
-        )
+        return self._compare_with_all(view_a, view_b, with_metrics=True)
 
-    def _logits_to_all(self, view_a, view_b):
+    def _compare_with_all(self, view_a, view_b, with_metrics):
         pairs = _pairs(view_a, view_b, self.hidden_norm)
-        return _logits(pairs, _gathered(pairs), self.temperature)
+        losses, *of_images = _compare(
+            pairs, self.temperature, self.hidden_norm, _gathered, with_metrics
+        )
+        return (tf.reduce_mean(losses, axis=1), *of_images)
 
     def get_config(self):
         return {
@@ -125,48 +129,82 @@ def _pairs(view_a, view_b, hidden_norm):
     return tf.math.l2_normalize(pairs, axis=-1) if hidden_norm else pairs
 
 
-def _logits(mine, everyone, temperature):
+def _compare(pairs, temperature, hidden_norm, gather=None, with_metrics=False):
+    """Cross-entropies of finding, for each row, the other view of its image.
+
+    Args:
+        pairs: Float32 `[b, 2, E]`, those of this replica.
+        temperature: Positive float.
+        hidden_norm: Bool, whether rows have length 1.
+        gather: Callable from `[b, ...]` to the rows `[B, ...]` of all replicas, this
+            one's first; None compares with `pairs` alone.
+        with_metrics: Bool, whether accuracies and entropies are wanted.
+
+    Returns:
+        `(losses, accuracies, entropies)`: float32 `[b, 2]`, `[b]`, `[b]`; the last two
+        mean nothing without metrics.
+    """
+    if gather is None or _replicas() == 1:
+        count = pairs.shape[0]
+        if count is not None and (2 * count) ** 2 <= _MAX_CELLS:
+            return _compare_at_once(pairs, temperature, with_metrics)
+        gather = tf.identity
+    return _blockwise.compare(
+        pairs,
+        temperature,
+        gather,
+        _MAX_CELLS,
+        max_cosine=1.0 if hidden_norm else None,
+        with_metrics=with_metrics,
+    )
+
+
+def _compare_at_once(pairs, temperature, with_metrics):
+    """`_compare` with all similarities in one matrix."""
+    logits = _logits(pairs, temperature)
+    row = tf.range(tf.shape(logits)[0])
+    partner = row + 1 - 2 * (row % 2)  # 1, 0, 3, 2, ...
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(partner, logits)
+    losses = tf.reshape(losses, [-1, 2])
+    if not with_metrics:
+        return losses, None, None
+    across = logits[0::2, 1::2]  # [b, B], first views to second views
+    return (
+        losses,
+        metrics.accuracy_from_logits(across),
+        metrics.entropy_from_logits(across),
+    )
+
+
+def _logits(pairs, temperature):
     """Scaled similarities of each row to all rows, itself ruled out.
 
     Args:
-        mine: Float32 `[b, 2, E]`, the pairs of this replica.
-        everyone: Float32 `[B, 2, E]`, the pairs of all replicas, `mine` first.
+        pairs: Float32 `[B, 2, E]`.
         temperature: Positive float.
 
     Returns:
-        Float32 `[2b, 2B]`. Rows and columns go image by image: the first view of image
+        Float32 `[2B, 2B]`. Rows and columns go image by image: the first view of image
         0, its second view, the first view of image 1, ...
     """
-    dim = tf.shape(mine)[-1]
-    rows = tf.reshape(mine / temperature, [-1, dim])
-    columns = tf.reshape(everyone, [-1, dim])
-    logits = tf.matmul(rows, columns, transpose_b=True)
+    rows = tf.reshape(pairs, [-1, tf.shape(pairs)[-1]])
+    logits = tf.matmul(rows / temperature, rows, transpose_b=True)
     nothing = tf.fill([tf.shape(rows)[0]], logits.dtype.min)
     return tf.linalg.set_diag(logits, nothing)
 
 
-def _cross_entropy(logits):
-    """Cross-entropy `[2b]` of finding, in each row of `_logits`, the other view."""
-    row = tf.range(tf.shape(logits)[0])
-    partner = row + 1 - 2 * (row % 2)  # 1, 0, 3, 2, ...
-    return tf.nn.sparse_softmax_cross_entropy_with_logits(partner, logits)
-
-
-def _pair_means(losses):
-    return tf.reduce_mean(tf.reshape(losses, [-1, 2]), axis=1)
-
-
-def _gathered(pairs):
-    """Pairs `[B, 2, E]` of all replicas, this replica's `[b, 2, E]` first.
-
-    The gradient flows back to the replica that a pair came from.
-    """
+def _gathered(rows):
+    """Rows `[B, ...]` of all replicas, this replica's `[b, ...]` first."""
     context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
-        return pairs
-    counts = context.all_gather(tf.shape(pairs)[:1], axis=0)  # [replicas]
+    counts = context.all_gather(tf.shape(rows)[:1], axis=0)  # [replicas]
     before = tf.cumsum(counts, exclusive=True)[context.replica_id_in_sync_group]
-    return tf.roll(context.all_gather(pairs, axis=0), -before, axis=0)
+    everyone = tf.roll(context.all_gather(rows, axis=0), -before, axis=0)
+    return tf.ensure_shape(everyone, [None, *rows.shape[1:]])
+
+
+def _replicas():
+    context = tf.distribute.get_replica_context()
+    return 1 if context is None else context.num_replicas_in_sync
 
 
 def _check_temperature(temperature):
