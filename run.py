@@ -3,11 +3,14 @@
 import sys
 
 import flags
-from simclr_tf.errors import UserError
+from simclr_tf.errors import UserError, WorkerLostError
 
 
 def main(argv=None):
-    """Runs the command; returns its exit code: 0 done, 2 for a mistake of the user."""
+    """Runs the command; returns its exit code.
+
+    0: done. 1: another worker stopped. 2: a mistake of the user. 130: Ctrl-C.
+    """
     argv = sys.argv if argv is None else argv
     if {"-h", "--help", "--helpshort", "--helpfull"} & set(argv):
         print(flags.help_text())
@@ -20,6 +23,9 @@ def main(argv=None):
     except UserError as error:
         print(f"run.py: {error}", file=sys.stderr)
         return 2
+    except WorkerLostError as error:
+        print(f"run.py: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("Stopped. The same command resumes from the last checkpoint.")
         return 130

@@ -47,10 +47,11 @@ def measure(form, images, dim):
 
 
 def main():
+    """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", default="1024,2048,4096,8192,16384,32768")
     parser.add_argument("--dim", type=int, default=128)
-    parser.add_argument("--memory", type=float, default=16, help="GB, at most")
+    parser.add_argument("--memory", type=float, default=8, help="GB, at most")
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure:
@@ -61,7 +62,7 @@ def main():
     for images in map(int, arguments.images.split(",")):
         line, peaks = f"{images:>8}", []
         for form in ("plain", "blocks"):
-            if form == "plain" and 4 * (2 * images) ** 2 > arguments.memory * 2**30:
+            if form == "plain" and 4 * (2 * images) ** 2 >= arguments.memory * 2**30:
                 line += f"{'-':>10}{'-':>8}"
                 continue
             command = [sys.executable, __file__, f"--dim={arguments.dim}"]

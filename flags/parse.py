@@ -15,6 +15,7 @@ from simclr_tf.errors import UserError
 from simclr_tf.experiment.config import (
     AugmentationConfig,
     DataConfig,
+    DistributionConfig,
     EvalConfig,
     ModelConfig,
     RunConfig,
@@ -24,7 +25,19 @@ from simclr_tf.experiment.config import (
 _THEMES = (runtime, data, model, training, evaluation)
 _PRESETS = os.path.join(os.path.dirname(__file__), "presets")
 # What belongs to one command, not to the run that flags.json describes.
-_NOT_REMEMBERED = ("mode", "model_dir", "checkpoint", "preset")
+_NOT_REMEMBERED = (
+    "mode",
+    "model_dir",
+    "checkpoint",
+    "preset",
+    "distribution",
+    "num_cpu_replicas",
+    "use_tpu",
+    "tpu_name",
+    "tpu_zone",
+    "gcp_project",
+    "master",
+)
 # Steps win over epochs, but those of a recipe do not win over epochs that are given.
 _STEPS_OF = {"train_epochs": "train_steps", "checkpoint_epochs": "checkpoint_steps"}
 
@@ -59,7 +72,7 @@ def parse(argv, say=print):
     run_checks(given)
     if is_demo:
         say("No --dataset given: the bundled images with --preset=demo.")
-    return _config(), {name: FLAGS[name].value for name in sorted(FLAGS)}
+    return _config(given), {name: FLAGS[name].value for name in sorted(FLAGS)}
 
 
 def presets():
@@ -83,8 +96,12 @@ def help_text():
     return "\n".join(lines)
 
 
-def _config():
+def _config(given):
     """The `RunConfig` of the flags as they stand."""
+    kind, tpu_counts = runtime.kind_of_distribution(
+        FLAGS.use_tpu, FLAGS.distribution, given
+    )
+    no_tpu = {} if tpu_counts else {"tpu_name": None, "master": None}
     return _fill(
         RunConfig,
         data=_fill(DataConfig),
@@ -92,6 +109,7 @@ def _config():
         model=_fill(ModelConfig),
         train=_fill(TrainConfig),
         eval=_fill(EvalConfig, evaluators=tuple(FLAGS.evaluators)),
+        devices=_fill(DistributionConfig, distribution=kind, **no_tpu),
         checkpoint_scope=runtime.scope_of(
             FLAGS.variable_schema, FLAGS.checkpoint_scope
         ),

@@ -45,11 +45,24 @@ values.integer(
     "Steps between two lines and TensorBoard summaries. 0: once a checkpoint.",
     low=0,
 )
-values.boolean("use_tpu", False, "Train on a TPU; not supported yet.")
-values.string("tpu_name", None, "Name of the TPU.")
+values.one_of(
+    "distribution",
+    "auto",
+    ["auto", "none", "mirrored", "multi_worker", "tpu"],
+    "none: one device. mirrored: all GPUs, or --num_cpu_replicas. multi_worker: the "
+    "processes in the environment variable TF_CONFIG, or of Slurm's srun. auto: a TPU "
+    "that is named, else several workers, else several GPUs, else one device.",
+)
+values.integer(
+    "num_cpu_replicas", 0, "mirrored: replicas on the CPU. 0: on the GPUs.", low=0
+)
+values.boolean("use_tpu", False, "The same as --distribution=tpu.")
+values.string(
+    "tpu_name", None, "Name of a Cloud TPU, or local on a TPU virtual machine."
+)
 values.string("tpu_zone", None, "Zone of the TPU.")
 values.string("gcp_project", None, "Project of the TPU.")
-values.string("master", None, "Address of the TPU where it has no name.")
+values.string("master", None, "grpc://host:port of a TPU that has no name.")
 
 _LEFT_OUT = {"?!global_step", "Momentum", "LARSOptimizer", "Adam", "head_supervised"}
 _HEADS = {"head", "head_contrastive"}
@@ -101,15 +114,37 @@ def _schema_is_known(variable_schema, checkpoint_scope, given):
     return None
 
 
+def kind_of_distribution(use_tpu, distribution, given):
+    """What `--distribution` means beside the published `--use_tpu`.
+
+    Args:
+        use_tpu: Bool, the flag.
+        distribution: Str, the flag.
+        given: Set of the flags on the command line.
+
+    Returns:
+        Str, one that `simclr_tf.distribution.make_strategy` takes, and whether the
+        flags that name a TPU count.
+    """
+    without_tpu = "use_tpu" in given and not use_tpu and distribution == "auto"
+    return ("tpu" if use_tpu else distribution), not without_tpu
+
+
 @values.check
-def _no_tpu_yet(use_tpu, given):
-    if use_tpu:
-        return "--use_tpu must be false, got true: TPUs are not supported yet."
-    named = {"tpu_name", "master"} & given
-    if named and "use_tpu" not in given:
-        # Published commands mean a TPU by this: not to be passed over in silence.
+def _devices_fit(use_tpu, distribution, num_cpu_replicas, tpu_name, master):
+    if use_tpu and distribution not in ("auto", "tpu"):
         return (
-            f"--{min(named)} must not be given without --use_tpu=False: TPUs are not "
-            "supported yet."
+            f"--distribution must be tpu with --use_tpu, got {distribution}. Leave out "
+            "one of them."
+        )
+    if (use_tpu or distribution == "tpu") and not (tpu_name or master):
+        return (
+            "--tpu_name or --master must be given for a TPU, got neither. On a TPU "
+            "virtual machine: --tpu_name=local."
+        )
+    if num_cpu_replicas and distribution not in ("auto", "mirrored"):
+        return (
+            f"--num_cpu_replicas must be 0 with --distribution={distribution}, got "
+            f"{num_cpu_replicas}: it is for mirrored."
         )
     return None

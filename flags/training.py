@@ -11,6 +11,13 @@ values.one_of(
     "pretrain: SimCLR. finetune: a linear head on a pre-trained encoder, with labels.",
 )
 values.integer("train_batch_size", 512, "Images a step, over all replicas.", low=1)
+values.integer(
+    "micro_batch_size",
+    0,
+    "pretrain: images that go through the networks at a time, on each replica. The "
+    "loss is still that of the whole batch; batch norm is over such a piece. 0: all.",
+    low=0,
+)
 values.integer("train_epochs", 100, "Passes over the training split.", low=1)
 values.integer(
     "train_steps", 0, "Steps to train. 0: as many as --train_epochs takes.", low=0
@@ -91,6 +98,21 @@ def _freezing_fits(train_mode, fine_tune_after_block, encoder):
         return (
             f"--fine_tune_after_block must be -1 or 4 for --encoder={encoder}, got "
             f"{fine_tune_after_block}."
+        )
+    return None
+
+
+@values.check
+def _pieces_fit(micro_batch_size, train_mode, train_batch_size):
+    if micro_batch_size and train_mode != "pretrain":
+        return (
+            f"--micro_batch_size must be 0 with --train_mode={train_mode}, got "
+            f"{micro_batch_size}: it is for pretrain."
+        )
+    if micro_batch_size > train_batch_size:
+        return (
+            "--micro_batch_size must be at most "
+            f"--train_batch_size={train_batch_size}, got {micro_batch_size}."
         )
     return None
 

@@ -8,3 +8,7 @@ class UserError(ValueError):
     message names the flag or file, says what is allowed and what came, and, where it
     is known, the cure. In a user's own code it is an ordinary `ValueError`.
     """
+
+
+class WorkerLostError(Exception):
+    """Another process of a distributed run has stopped; nothing is wrong with this."""

@@ -22,6 +22,14 @@ def leaf_name(variable):
     return variable_path(variable).rsplit("/", 1)[-1]
 
 
+def strategy_of(model):
+    """The `tf.distribute.Strategy` that a model's variables were made under."""
+    variable = model.variables[0] if model.variables else None
+    variable = variable.value if IS_KERAS_3 and variable is not None else variable
+    made_under = getattr(variable, "distribute_strategy", None)
+    return made_under or tf.distribute.get_strategy()
+
+
 def unpack(data):
     """`(x, y)` of what Keras hands to a step; y is None where there are no labels.
 
@@ -37,6 +45,86 @@ def unpack(data):
             "The data must be images or (images, labels), got sample weights as well."
         )
     return x, y
+
+
+class DistributedModel(keras.Model):
+    """A model whose `fit` and `evaluate` work under any strategy on both Kerases.
+
+    Keras 3 reduces over workers what its metrics have reduced already, and averages
+    batches of replicas to find their shapes, which fails where these differ.
+    """
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        strategy = self.distribute_strategy
+        if strategy.num_replicas_in_sync == 1:
+            return super()._maybe_symbolic_build(iterator, data_batch)
+        if iterator is not None:
+            for _, _, batches in iterator:
+                data_batch = _of_first_replica(next(batches), strategy)
+                break
+        with strategy.scope():
+            self._symbolic_build(data_batch=data_batch)
+
+    def make_train_function(self, force=False):
+        """What `fit` calls once a step."""
+        several = self.distribute_strategy.num_replicas_in_sync > 1
+        if not IS_KERAS_3 or not several:
+            return super().make_train_function(force)
+        if self.train_function is None or force:
+            self.train_function = self._on_every_replica(self.train_step)
+        return self.train_function
+
+    def make_test_function(self, force=False):
+        """What `evaluate` calls once a step."""
+        several = self.distribute_strategy.num_replicas_in_sync > 1
+        if not IS_KERAS_3 or not several:
+            return super().make_test_function(force)
+        if self.test_function is None or force:
+            self.test_function = self._on_every_replica(self.test_step)
+        return self.test_function
+
+    def _on_every_replica(self, step):
+        strategy = self.distribute_strategy
+
+        def one_step(iterator):
+            outputs = strategy.run(step, args=(iterator.get_next(),))
+            return _of_first_replica(outputs, strategy)
+
+        if not self.run_eagerly:
+            one_step = tf.function(one_step, reduce_retracing=True)
+
+        def steps(iterator):
+            for _ in range(self.steps_per_execution):
+                outputs = one_step(iterator)
+            return outputs
+
+        return steps
+
+
+def means_over_replicas(trackers):
+    """Results of `keras.metrics.Mean`s, from inside a step, over all replicas.
+
+    Args:
+        trackers: Dict from name to `keras.metrics.Mean`.
+
+    Returns:
+        Dict from name to float32 scalar.
+    """
+    if not IS_KERAS_3:  # where a result is over all replicas already
+        return {name: tracker.result() for name, tracker in trackers.items()}
+    context = tf.distribute.get_replica_context()
+    sums = [[tracker.total, tracker.count] for tracker in trackers.values()]
+    sums = tf.stack([tf.stack([tf.convert_to_tensor(v) for v in two]) for two in sums])
+    if context is not None and context.num_replicas_in_sync > 1:
+        sums = context.all_reduce(tf.distribute.ReduceOp.SUM, sums)
+    means = tf.math.divide_no_nan(sums[:, 0], sums[:, 1])
+    return dict(zip(trackers, tf.unstack(means), strict=True))
+
+
+def _of_first_replica(values, strategy):
+    return tf.nest.map_structure(
+        lambda value: strategy.experimental_local_results(value)[0], values
+    )
 
 
 class Optimizer(keras.optimizers.Optimizer):
@@ -137,26 +225,43 @@ def build_optimizer_state(optimizer, variables):
         optimizer._create_all_weights(variables)
 
 
-def compute_gradients(tape, loss, variables, optimizer):
-    """Gradients of `loss`, scaled inside as mixed_float16 needs it.
+def scaled_gradients(tape, loss, sources, optimizer):
+    """Gradients of `loss`, enlarged where mixed_float16 would round them to 0.
 
     Args:
         tape: `tf.GradientTape` that saw the loss.
         loss: Float scalar.
-        variables: List of trainable variables.
-        optimizer: The compiled optimizer, which is to apply the gradients.
+        sources: List of tensors or variables.
+        optimizer: The compiled optimizer.
 
     Returns:
-        List of tensors for `optimizer.apply_gradients`.
+        List of tensors for `unscaled`, with None where nothing is connected.
     """
     # Scaling what flows back from the loss is the same as scaling the loss.
-    one = tf.ones_like(loss)
-    if IS_KERAS_3:  # which scales back when it applies them
-        return tape.gradient(loss, variables, optimizer.scale_loss(one))
-    if hasattr(optimizer, "get_scaled_loss"):
-        scaled = tape.gradient(loss, variables, optimizer.get_scaled_loss(one))
-        return optimizer.get_unscaled_gradients(scaled)
-    return tape.gradient(loss, variables)
+    scale = tf.ones_like(loss)
+    if IS_KERAS_3:
+        scale = optimizer.scale_loss(scale)
+    elif hasattr(optimizer, "get_scaled_loss"):
+        scale = optimizer.get_scaled_loss(scale)
+    return tape.gradient(loss, sources, scale)
+
+
+def unscaled(gradients, optimizer):
+    """What `optimizer.apply_gradients` takes, of what `scaled_gradients` gave."""
+    if not IS_KERAS_3 and hasattr(optimizer, "get_unscaled_gradients"):
+        return optimizer.get_unscaled_gradients(gradients)
+    return gradients  # Keras 3 scales back when it applies them
+
+
+def is_moved_by_replicas(variable):
+    """Whether each replica keeps a value of its own, as of batch statistics."""
+    variable = variable.value if IS_KERAS_3 else variable
+    return variable.synchronization == tf.VariableSynchronization.ON_READ
+
+
+def dtype_of(variable):
+    """`tf.DType` of a variable."""
+    return tf.as_dtype(variable.dtype)
 
 
 def lamb(learning_rate, weight_decay, not_decayed):

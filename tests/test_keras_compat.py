@@ -60,9 +60,8 @@ class Step(keras.Model):
         with tf.GradientTape() as tape:
             loss = 1e-5 * tf.reduce_mean(tf.cast(self(x, training=True), "float32"))
         variables = self.trainable_variables
-        gradients = keras_compat.compute_gradients(
-            tape, loss, variables, self.optimizer
-        )
+        gradients = keras_compat.scaled_gradients(tape, loss, variables, self.optimizer)
+        gradients = keras_compat.unscaled(gradients, self.optimizer)
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         return {"loss": loss}
 

@@ -10,7 +10,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     With one replica, and in inference, the fused kernel is used. The moving variance is
     that of the batch (`1 / N`) in every case, so that one replica and several on the
-    same global batch end with the same statistics.
+    same global batch end with the same statistics. Replicas may hold different numbers
+    of images.
 
     Args:
         synchronized: Bool, whether statistics are those of the global batch.
@@ -32,7 +33,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
     def call(self, inputs, training=None, mask=None):
         training = bool(training) and self.trainable
         if training and self.synchronized and _replicas() > 1:
-            return super().call(inputs, training=True)
+            return self._normalize_with_all(inputs)
         images = tf.cast(inputs, self.compute_dtype)
         if inputs.shape.rank == 2:
             images = images[:, tf.newaxis, tf.newaxis]
@@ -46,26 +47,54 @@ class BatchNormalization(keras.layers.BatchNormalization):
             is_training=training,
         )
         if training:
-            self._move(mean, variance, tf.size(images[..., 0]))
+            # The kernel gives a variance of 1 / (N - 1).
+            count = tf.cast(tf.size(images[..., 0]), tf.float32)
+            self._move(mean, variance * (count - 1.0) / tf.maximum(count, 1.0))
         return outputs[:, 0, 0] if inputs.shape.rank == 2 else outputs
+
+    def _normalize_with_all(self, inputs):
+        """Normalises by mean and variance over the rows of all replicas."""
+        images = tf.cast(inputs, tf.float32)
+        axes = list(range(images.shape.rank - 1))
+        count = tf.cast(tf.size(images[..., 0]), tf.float32)
+        mean = tf.math.divide_no_nan(tf.reduce_sum(images, axes), count)
+        squares = tf.reduce_sum(tf.math.squared_difference(images, mean), axes)
+        counts, means, squares = _of_all_replicas(count, mean, squares)  # [R, C]
+        # Sums of squares around each replica's own mean lose no digits, unlike those
+        # around 0 (Chan, Golub and LeVeque 1983, equation 2.1, of R parts).
+        total = tf.reduce_sum(counts, axis=0)
+        mean = tf.reduce_sum(counts * means, axis=0) / total
+        apart = counts * tf.math.squared_difference(means, mean)
+        variance = tf.reduce_sum(squares + apart, axis=0) / total
+        self._move(mean, variance)
+        outputs = tf.nn.batch_normalization(
+            images, mean, variance, self.beta, self.gamma, self.epsilon
+        )
+        return tf.cast(outputs, self.compute_dtype)
 
     def _or_constant(self, parameter, value):
         if parameter is None:
             return tf.fill([self.moving_mean.shape[0]], value)
         return tf.cast(parameter, tf.float32)
 
-    def _move(self, mean, variance, count):
-        """Moves the statistics; the kernel gives a variance of `1 / (N - 1)`."""
-        count = tf.cast(count, tf.float32)
-        variance *= (count - 1.0) / tf.maximum(count, 1.0)
+    def _move(self, mean, variance):
         for moving, value in (
             (self.moving_mean, mean),
             (self.moving_variance, variance),
         ):
             old = tf.convert_to_tensor(moving)
-            moving.assign(
-                old + (1.0 - self.momentum) * (tf.cast(value, old.dtype) - old)
-            )
+            value = tf.cast(tf.stop_gradient(value), old.dtype)
+            moving.assign(old + (1.0 - self.momentum) * (value - old))
+
+
+def _of_all_replicas(count, mean, squares):
+    """`[replicas, C]` of each of a replica's statistics; the gradient flows back."""
+    context = tf.distribute.get_replica_context()
+    mine = tf.stack([tf.broadcast_to(count, tf.shape(mean)), mean, squares])
+    place = tf.one_hot(context.replica_id_in_sync_group, context.num_replicas_in_sync)
+    rows = tf.reshape(place, [-1, 1, 1]) * mine  # [R, 3, C], zero but for this one's
+    # One sum of tensors of one size, where a gather would first exchange sizes.
+    return tf.unstack(context.all_reduce(tf.distribute.ReduceOp.SUM, rows), axis=1)
 
 
 def _replicas():

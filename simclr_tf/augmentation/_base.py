@@ -19,10 +19,13 @@ class ImageLayer(keras.layers.Layer):
     Call arguments:
         images: uint8 0..255 or float 0..1, `[H, W, 3]` or `[B, H, W, 3]`.
         training: Bool, whether to draw.
-        seed: Int tensor `[2]` or None. With one, the call is a function of images and
-            seed alone. None takes the next of the layer's stream; in a parallel
-            `dataset.map` that is in the order in which the calls happen to start, so
-            pass a seed there for views that do not depend on the number of threads.
+        seed: Int tensor `[2]` or `[4]`, or None. With one, the call is a function of
+            images and seed alone. Of `[4]` the last two are (first, total): the images
+            get what rows `first ..` of a batch of `total` images get from the first
+            two. None takes the next of the layer's stream; in a parallel `dataset.map`
+            that is in the order in which the calls happen to start, so pass a seed
+            there for views that do not depend on the number of threads. Under a
+            strategy, replicas draw what one device draws for the whole batch.
     """
 
     def __init__(self, seed=None, **kwargs):
@@ -49,7 +52,7 @@ class ImageLayer(keras.layers.Layer):
             images = tf.image.convert_image_dtype(images, tf.float32)
         images = tf.cast(images, tf.float32)
         if training:
-            seed = self._next_seed() if seed is None else tf.cast(seed, tf.int64)
+            seed = self._next_seed(images) if seed is None else tf.cast(seed, tf.int64)
         if images.shape.rank == 4:
             return self.process(images, training, seed)
         return self.process(images[tf.newaxis], training, seed)[0]
@@ -58,29 +61,44 @@ class ImageLayer(keras.layers.Layer):
         """Float32 `[B, h, w, 3]` in [0, 1] from float32 `[B, H, W, 3]` in [0, 1]."""
         raise NotImplementedError
 
-    def _next_seed(self):
-        """The stream's next `[2]`; each replica has a stream of its own."""
+    def _next_seed(self, images):
+        """The stream's next, with the rows that this replica has of the batch."""
         count = tf.convert_to_tensor(self._calls.assign_add(1))
+        seed = tf.stack([tf.constant(self._stream, tf.int64), count])
         context = tf.distribute.get_replica_context()
-        replica = 0
-        if context is not None and context.num_replicas_in_sync > 1:
-            replica = tf.cast(context.replica_id_in_sync_group, tf.int64)
-        return tf.stack([tf.constant(self._stream, tf.int64) + (replica << 32), count])
+        if context is None or context.num_replicas_in_sync == 1:
+            return seed
+        replica = context.replica_id_in_sync_group
+        if isinstance(context.strategy, tf.distribute.TPUStrategy):
+            # Draws for a batch of unknown size have no static shape: a stream each.
+            return seed + tf.stack([tf.cast(replica, tf.int64) << 32, 0])
+        rows = tf.shape(images, tf.int64)[:1] if images.shape.rank == 4 else [1]
+        ends = tf.cumsum(context.all_gather(tf.cast(rows, tf.int64), axis=0))
+        return tf.concat([seed, [ends[replica] - rows[0], ends[-1]]], axis=0)
 
     def get_config(self):
         return {**super().get_config(), "seed": self.seed}
 
 
 def split_seed(seed, count):
-    """`count` independent seeds `[2]` from one."""
+    """`count` independent seeds for the same rows from one, `[2]` or `[4]`."""
     fold_in = tf.random.experimental.stateless_fold_in
-    return [fold_in(seed, number) for number in range(count)]
+    seed = tf.convert_to_tensor(seed)
+    return [
+        tf.concat([fold_in(seed[:2], number), seed[2:]], axis=0)
+        for number in tf.unstack(tf.range(count, dtype=seed.dtype))
+    ]
 
 
 def uniform(seed, images, low=0.0, high=1.0, columns=None):
     """Float32 draws from [low, high), one for each image: `[B]` or `[B, columns]`."""
-    shape = [tf.shape(images)[0]] + ([] if columns is None else [columns])
-    return tf.random.stateless_uniform(shape, seed, low, high)
+    seed, count = tf.convert_to_tensor(seed), tf.shape(images)[0]
+    of_image = [] if columns is None else [columns]
+    if seed.shape[0] == 2:
+        return tf.random.stateless_uniform([count, *of_image], seed, low, high)
+    first, total = tf.unstack(tf.cast(seed[2:], tf.int32))
+    draws = tf.random.stateless_uniform([total, *of_image], seed[:2], low, high)
+    return draws[first : first + count]
 
 
 def chosen(seed, images, probability):

@@ -72,13 +72,14 @@ class RandomResizedCrop(_base.ImageLayer):
 
         Args:
             images: `[B, H, W, 3]`.
-            seed: Int `[2]`.
+            seed: Int `[2]` or `[4]`, see `ImageLayer`.
 
         Returns:
             Int32 `[B, 4]`: top, left, height, width.
         """
         height, width = tf.unstack(tf.cast(tf.shape(images)[1:3], tf.float32))
-        draws = tf.random.stateless_uniform([4, tf.shape(images)[0], _ATTEMPTS], seed)
+        draws = _base.uniform(seed, images, columns=4 * _ATTEMPTS)
+        draws = tf.split(draws, 4, axis=1)  # each [B, attempts]
         low, high = self.aspect_ratio_range
         aspect = (low + (high - low) * draws[0]) * width / height
         low, high = (
@@ -94,8 +95,8 @@ class RandomResizedCrop(_base.ImageLayer):
         found = tf.reduce_any(fits, axis=1)
         box_height = tf.where(found, _at(box_height, first), height)
         box_width = tf.where(found, _at(box_width, first), width)
-        top = tf.floor(draws[2, :, 0] * (height - box_height))
-        left = tf.floor(draws[3, :, 0] * (width - box_width))
+        top = tf.floor(draws[2][:, 0] * (height - box_height))
+        left = tf.floor(draws[3][:, 0] * (width - box_width))
         boxes = tf.stack([top, left, box_height, box_width], axis=1)
         return tf.cast(boxes, tf.int32)
 

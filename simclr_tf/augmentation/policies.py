@@ -53,7 +53,7 @@ class SimCLRAugmentation(_Policy):
     Call arguments:
         images: uint8 0..255 or float 0..1, `[H, W, 3]` or `[B, H, W, 3]`.
         training: Bool; False gives `EvaluationCrop` instead.
-        seed: Int tensor `[2]` or None, see `ImageLayer`.
+        seed: Int tensor `[2]` or `[4]` or None, see `ImageLayer`.
 
     Returns:
         Float32 `[.., image_size, image_size, 3]` in [0, 1].

@@ -3,8 +3,10 @@
 from simclr_tf.data.folder import naming_broken_files
 from simclr_tf.data.load import Info, load, open_source
 from simclr_tf.data.pipeline import (
+    Share,
     batched_views,
     eval_batches,
+    eval_examples,
     shuffled_index,
     train_batches,
 )
@@ -15,9 +17,11 @@ __all__ = [
     "FileSource",
     "Info",
     "SequentialSource",
+    "Share",
     "Source",
     "batched_views",
     "eval_batches",
+    "eval_examples",
     "load",
     "naming_broken_files",
     "open_source",

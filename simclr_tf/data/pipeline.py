@@ -2,14 +2,60 @@
 
 Position p, counted over all epochs, shows image `index_shuffle(p mod N)` of epoch
 `p // N`, and a view is drawn from `(seed, position)`: nothing depends on the number of
-threads, and a run resumes at any step at no cost.
+threads, replicas or workers, and a run resumes at any step at no cost.
 """
+
+import dataclasses
 
 import tensorflow as tf
 
 from simclr_tf.data.source import in_memory
 
 _SHUFFLE_BUFFER = 10_000  # of sources without random access
+
+
+@dataclasses.dataclass(frozen=True)
+class Share:
+    """What one process feeds of every global batch: the rows of its replicas.
+
+    Attributes:
+        first: Int, number of its first replica among all.
+        count: Int, how many it has.
+        total: Int, replicas of all processes.
+    """
+
+    first: int = 0
+    count: int = 1
+    total: int = 1
+
+    def rows(self, batch_size):
+        """Int, the rows of one replica.
+
+        Raises:
+            ValueError: If the replicas do not divide the batch.
+        """
+        if batch_size % self.total:
+            raise ValueError(
+                f"`batch_size` must be a multiple of the {self.total} replicas, got "
+                f"{batch_size}."
+            )
+        return batch_size // self.total
+
+    def positions(self, batch_size, first_step, last_step):
+        """`tf.data.Dataset` of the positions of its rows, step by step, int64."""
+        rows = self.rows(batch_size) * self.count
+        start = self.first * self.rows(batch_size)
+        numbers = tf.data.Dataset.range(first_step * rows, last_step * rows)
+        if self.count == self.total:
+            return numbers
+        return numbers.map(
+            lambda number: number // rows * batch_size + start + number % rows
+        )
+
+    def has(self, position, batch_size):
+        """Whether a position is among its rows."""
+        replica = position % batch_size // self.rows(batch_size)
+        return (replica >= self.first) & (replica < self.first + self.count)
 
 
 def shuffled_index(position, num_examples, seed):
@@ -46,6 +92,7 @@ def train_batches(
     seed=0,
     start_step=0,
     cache=False,
+    share=Share(),
 ):
     """Batches of random views.
 
@@ -56,7 +103,7 @@ def train_batches(
 
     Args:
         source: `Source`.
-        batch_size: Int, images a batch.
+        batch_size: Int, images a step, over all replicas.
         num_steps: Int, the step at which the data set ends.
         view: Layer of `simclr_tf.augmentation`, called as `view(images, training=True,
             seed=...)`.
@@ -65,86 +112,134 @@ def train_batches(
         start_step: Int, the first step.
         cache: Bool, whether to keep decoded images in memory (random access to images
             of one size, after the first epoch else).
+        share: `Share`. Each element is then the rows of one replica, in turn.
 
     Returns:
         `tf.data.Dataset` of `num_steps - start_step` batches: `((view_a, view_b),
         labels)` or `(images, labels)`, without `labels` where there are none.
+
+    Raises:
+        ValueError: If the replicas do not divide the batch.
     """
     if cache and source.image_shape and not source.random_access:
         source = in_memory(source)
+    rows = share.rows(batch_size)
 
-    def with_views(position, example):
+    def with_views(example, position, place=()):
         """Views of an image, or of a batch of them, by their place in the stream."""
         images, *labels = example if isinstance(example, tuple) else (example,)
         views = tuple(
             view(
                 images,
                 training=True,
-                seed=tf.stack([seed, position * num_views + number]),
+                seed=tf.stack([seed, position * num_views + number, *place]),
             )
             for number in range(num_views)
         )
         return (views if num_views > 1 else views[0], *labels)
 
     if source.random_access and source.image_shape:
-        steps = tf.data.Dataset.range(start_step, num_steps)
 
-        def batch(step):
-            positions = step * batch_size + tf.range(batch_size, dtype=tf.int64)
+        def batch(positions):
             indices = shuffled_index(positions, source.num_examples, seed)
-            return with_views(step, source.read(indices))
+            step, first = positions[0] // batch_size, positions[0] % batch_size
+            place = (first, batch_size) if share.total > 1 else ()
+            return with_views(source.read(indices), step, place)
 
-        batches = steps.map(batch, num_parallel_calls=tf.data.AUTOTUNE)
+        positions = share.positions(batch_size, start_step, num_steps)
+        positions = positions.batch(rows, drop_remainder=True)
+        batches = positions.map(batch, num_parallel_calls=tf.data.AUTOTUNE)
     else:
-        first, last = start_step * batch_size, num_steps * batch_size
-        numbered = _numbered_images(source, first, last, seed, cache)
-        images = numbered.map(with_views, num_parallel_calls=tf.data.AUTOTUNE)
-        batches = images.batch(batch_size, drop_remainder=True)
-    if source.num_classes is None:
-        batches = batches.map(lambda views: views)
+        numbered = _numbered_images(
+            source, batch_size, start_step, num_steps, seed, cache, share
+        )
+        images = numbered.map(
+            lambda position, example: with_views(example, position),
+            num_parallel_calls=tf.data.AUTOTUNE,
+        )
+        batches = images.batch(rows, drop_remainder=True)
+    batches = batches.map(lambda *batch: _with_rows(batch, rows))
     return batches.prefetch(2)
 
 
-def _numbered_images(source, first, last, seed, cache):
-    """`(position, example)` for the positions first .. last - 1."""
-    positions = tf.data.Dataset.range(first, last)
+def _with_rows(batch, rows):
+    """The batch with its number of rows known to the graph; alone if it is alone."""
+    for tensor in tf.nest.flatten(batch):
+        tensor.set_shape([rows, *tensor.shape[1:]])
+    return batch if len(batch) > 1 else batch[0]
+
+
+def _numbered_images(source, batch_size, start_step, num_steps, seed, cache, share):
+    """`(position, example)` for every position of the steps that is in the share."""
     if source.random_access and not cache:
 
         def read(position):
             index = shuffled_index(position, source.num_examples, seed)[0]
             return position, source.read(index)
 
+        positions = share.positions(batch_size, start_step, num_steps)
         return positions.map(read, num_parallel_calls=tf.data.AUTOTUNE)
+    first, last = start_step * batch_size, num_steps * batch_size
     images = source.as_dataset()
     if cache:
         images = images.cache()
     images = images.shuffle(min(source.num_examples, _SHUFFLE_BUFFER), seed)
-    return tf.data.Dataset.zip((positions, images.repeat().skip(first)))
+    images = images.repeat().skip(first)
+    images = tf.data.Dataset.zip((tf.data.Dataset.range(first, last), images))
+    return images.filter(lambda position, _: share.has(position, batch_size))
 
 
-def eval_batches(source, batch_size, preprocess, limit_steps=0):
-    """Every image once, in order, the last batch smaller.
+def eval_batches(source, batch_size, preprocess, limit_steps=0, share=Share()):
+    """Every image once, in order; the first ones again fill up the last batch.
 
     Args:
         source: `Source`.
-        batch_size: Int.
+        batch_size: Int, over all replicas; made smaller for fewer images, and then a
+            multiple of the replicas.
         preprocess: Callable from an image or a batch to float images of one size.
         limit_steps: Int > 0 ends after so many batches.
+        share: `Share`. Each element is then the rows of one replica, in turn.
 
     Returns:
         `tf.data.Dataset` of `(images, labels)`, or `images` where there are no labels.
+        Rows past the first `eval_examples` are the filling.
     """
-    dataset = source.as_dataset()
-    if source.image_shape:
-        dataset = dataset.batch(batch_size)
+    batch_size = min(batch_size, source.num_examples)
+    batch_size += -batch_size % share.total
+    steps = -(-source.num_examples // batch_size)
+    steps = min(steps, limit_steps) if limit_steps else steps
+    rows = share.rows(batch_size)
 
     def prepared(images, *labels):
         return (preprocess(images), *labels) if labels else preprocess(images)
 
-    dataset = dataset.map(prepared, num_parallel_calls=tf.data.AUTOTUNE)
-    if not source.image_shape:
-        dataset = dataset.batch(batch_size)
-    return (dataset.take(limit_steps) if limit_steps else dataset).prefetch(2)
+    def read(position):
+        return source.read(position % source.num_examples)
+
+    auto = {"num_parallel_calls": tf.data.AUTOTUNE}
+    positions = share.positions(batch_size, 0, steps)
+    if source.random_access and source.image_shape:
+        batches = positions.batch(rows).map(read, **auto).map(prepared, **auto)
+    else:
+        if source.random_access:
+            images = positions.map(read, **auto)
+        else:
+            images = tf.data.Dataset.zip(
+                (
+                    tf.data.Dataset.range(steps * batch_size),
+                    source.as_dataset().repeat(),
+                )
+            )
+            images = images.filter(lambda p, _: share.has(p, batch_size))
+            images = images.map(lambda _, example: example)
+        batches = images.map(prepared, **auto).batch(rows)
+    return batches.map(lambda *batch: _with_rows(batch, rows)).prefetch(2)
+
+
+def eval_examples(source, batch_size, limit_steps=0):
+    """Int, how many examples `eval_batches` shows."""
+    shown = limit_steps * batch_size if limit_steps else source.num_examples
+    return min(source.num_examples, shown)
 
 
 def batched_views(dataset, augmentation, batch_size, num_views=2):

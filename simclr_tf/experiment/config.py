@@ -51,6 +51,7 @@ class TrainConfig:
 
     train_mode: str = "pretrain"
     train_batch_size: int = 512
+    micro_batch_size: int = 0
     train_epochs: int = 100
     train_steps: int = 0
     optimizer: str = "lars"
@@ -82,6 +83,18 @@ class EvalConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class DistributionConfig:
+    """On which devices; see `simclr_tf.distribution.make_strategy`."""
+
+    distribution: str = "auto"
+    num_cpu_replicas: int = 0
+    tpu_name: str | None = None
+    tpu_zone: str | None = None
+    gcp_project: str | None = None
+    master: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
 class RunConfig:
     """One run of the command."""
 
@@ -99,3 +112,4 @@ class RunConfig:
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
     eval: EvalConfig = EvalConfig()
+    devices: DistributionConfig = DistributionConfig()

@@ -2,7 +2,7 @@
 
 import os
 
-from simclr_tf import data, evaluation, export
+from simclr_tf import data, distribution, evaluation, export
 from simclr_tf.augmentation import EvaluationCrop
 from simclr_tf.errors import UserError
 from simclr_tf.experiment import files, networks
@@ -28,9 +28,11 @@ def evaluate(config, model, step, splits, say=print):
             "No linear head was trained: nearest neighbours judge the features instead."
         )
         evaluators = tuple(name for name in evaluators if name != "head") or ("knn",)
+    chief = distribution.is_chief(splits.strategy)
     rows = {"trained": _judge(config, model.encoder, splits, evaluators, model)}
     if config.eval.compare_untrained:
-        encoder = networks.build_encoder(config)
+        with splits.strategy.scope():
+            encoder = networks.build_encoder(config)
         rows["untrained"] = _judge(config, encoder, splits, evaluators, None)
     results = {"global_step": float(step)}
     results["eval/regularization_loss"] = float(
@@ -44,7 +46,7 @@ def evaluate(config, model, step, splits, say=print):
         results |= {f"{prefix}{name}": value for name, value in figures.items()}
     for line in _table(rows):
         say(line)
-    for name in ("result.json", f"result_{step}.json"):
+    for name in ("result.json", f"result_{step}.json") if chief else ():
         files.write_json(os.path.join(config.model_dir, name), results)
     return results
 
@@ -54,13 +56,14 @@ class Splits:
 
     Args:
         config: `RunConfig`.
+        strategy: `tf.distribute.Strategy` that features are computed under.
 
     Raises:
         UserError: If the evaluation split does not exist or has no labels.
     """
 
-    def __init__(self, config):
-        self._config = config
+    def __init__(self, config, strategy):
+        self._config, self.strategy = config, strategy
         self._sources = {config.data.eval_split: self._open(config.data.eval_split)}
         self.num_classes = self._sources[config.data.eval_split].num_classes
 
@@ -75,14 +78,23 @@ class Splits:
         split = settings.train_split if training else settings.eval_split
         if split not in self._sources:
             self._sources[split] = self._open(split)
-        batches = data.eval_batches(
-            self._sources[split],
-            self._config.eval.eval_batch_size,
-            EvaluationCrop(settings.image_size),
-            limit_steps=0 if training else self._config.eval.eval_steps,
-        )
-        with data.naming_broken_files(self._sources[split]):
-            return evaluation.extract_features(encoder, batches)
+        source = self._sources[split]
+        preprocess = EvaluationCrop(settings.image_size)
+        batches = {
+            "batch_size": self._config.eval.eval_batch_size,
+            "limit_steps": 0 if training else self._config.eval.eval_steps,
+        }
+        with data.naming_broken_files(source):
+            return evaluation.extract_features(
+                encoder,
+                distribution.distribute(
+                    self.strategy,
+                    lambda share: data.eval_batches(
+                        source, preprocess=preprocess, share=share, **batches
+                    ),
+                ),
+                num_examples=data.eval_examples(source, **batches),
+            )
 
     def require_classes(self, num_classes):
         """Refuses a linear head that knows other classes than the labels."""

@@ -1,9 +1,11 @@
 """The files of a run's folder."""
 
+import contextlib
 import json
 import os
 import re
 import shutil
+import tempfile
 
 from simclr_tf.errors import UserError
 
@@ -25,6 +27,16 @@ def make_directory(path):
             f"--model_dir={path} cannot be written: {error.strerror}. Give a folder "
             "that you may write to."
         ) from error
+
+
+@contextlib.contextmanager
+def written_by_chief(path, chief):
+    """The folder to write to: the run's for the chief, else one that is thrown away."""
+    if chief:
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield folder
 
 
 def write_json(path, values):

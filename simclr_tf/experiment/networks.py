@@ -126,6 +126,7 @@ def build_model(config, schedule, num_classes):
             encoder,
             projection_head,
             num_classes=num_classes if train.lineareval_while_pretraining else None,
+            micro_batch_size=train.micro_batch_size or None,
             ft_proj_selector=train.ft_proj_selector,
             weight_decay=train.weight_decay,
         )

@@ -1,5 +1,6 @@
 """One training run, from the data to the last checkpoint."""
 
+import contextlib
 import dataclasses
 import os
 import random
@@ -9,7 +10,7 @@ from tensorflow import keras
 
 from simclr_tf import data, distribution, optimizers
 from simclr_tf.errors import UserError
-from simclr_tf.experiment import checkpoints, networks
+from simclr_tf.experiment import checkpoints, files, networks
 from simclr_tf.experiment.config import RunConfig
 from simclr_tf.training import callbacks
 
@@ -19,6 +20,7 @@ class Session:
     """A run that is ready to start: everything is checked, nothing is written."""
 
     config: RunConfig
+    strategy: tf.distribute.Strategy
     source: data.Source
     model: keras.Model
     schedule: optimizers.WarmupCosine
@@ -31,11 +33,12 @@ class Session:
         return self.config.train.train_mode != "finetune"
 
 
-def prepare(config, say=print):
+def prepare(config, strategy, say=print):
     """Opens the data, builds the model, fills it from a checkpoint where one is due.
 
     Args:
         config: `RunConfig`.
+        strategy: `tf.distribute.Strategy` to train under.
         say: Callable that prints a line for the user.
 
     Returns:
@@ -44,6 +47,7 @@ def prepare(config, say=print):
     Raises:
         UserError: For anything that the user can put right.
     """
+    _require_trainable(config, strategy.num_replicas_in_sync)
     source = data.open_source(
         config.data.dataset, config.data.train_split, config.data.data_dir
     )
@@ -53,10 +57,11 @@ def prepare(config, say=print):
             f"split {config.data.train_split} has none."
         )
     resume = tf.train.latest_checkpoint(config.model_dir)
-    seed = _seed(config, resume)
+    _require_same_folder(config, strategy, checkpoints.step_of(resume) if resume else 0)
+    seed = distribution.from_all(strategy, _seed(config, resume))[0]
     keras.utils.set_random_seed(seed)
     keras.mixed_precision.set_global_policy(config.train.precision)
-    with distribution.strategy().scope():
+    with strategy.scope():
         schedule = networks.build_schedule(config, source.num_examples)
         model = networks.build_model(config, schedule, source.num_classes)
     about = checkpoints.description(config, model, seed)
@@ -67,7 +72,9 @@ def prepare(config, say=print):
         first_step = checkpoints.step_of(resume)
     elif config.checkpoint:
         _initialise(config, model, about, say)
-    session = Session(config, source, model, schedule, about, first_step, resume)
+    session = Session(
+        config, strategy, source, model, schedule, about, first_step, resume
+    )
     _describe(session, say)
     return session
 
@@ -86,27 +93,49 @@ def train(session, say=print):
     if session.first_step >= total:
         say(f"{session.last_checkpoint} is at the last step already.")
         return session.last_checkpoint
-    saved = checkpoints.manager(
-        session.model, session.about, config.model_dir, config.keep_checkpoint_max
-    )
+    chief = distribution.is_chief(session.strategy)
     per_checkpoint = steps_per_checkpoint(config, session.source.num_examples)
     every = config.train_summary_steps or per_checkpoint
     steps = {"first_step": session.first_step, "total_steps": total}
-    batches = _batches(session)
+    batches = distribution.distribute(
+        session.strategy, lambda share: _batches(session, share)
+    )
+    # Every process takes part in saving and in adding up figures: what a figure or a
+    # variable is over all replicas, no process knows alone. Only the chief shows them.
     summaries = callbacks.Summaries(
-        os.path.join(config.model_dir, "train"), session.schedule, every=every, **steps
+        os.path.join(config.model_dir, "train") if chief else None,
+        session.schedule,
+        every=every,
+        **steps,
     )
-    progress = callbacks.Progress(config.train.train_batch_size, every=every, **steps)
-    keep = callbacks.SaveCheckpoints(
-        lambda step: saved.save(checkpoint_number=step), every=per_checkpoint, **steps
+    progress = callbacks.Progress(
+        config.train.train_batch_size, every=every, silent=not chief, **steps
     )
-    with data.naming_broken_files(session.source):
-        summaries.write_views(session.first_step, _first_views(session, batches))
-        session.model.fit(batches, verbose=0, callbacks=[progress, keep, summaries])
-    return saved.latest_checkpoint
+    with (
+        files.written_by_chief(config.model_dir, chief) as folder,
+        data.naming_broken_files(session.source),
+    ):
+        saved = checkpoints.manager(
+            session.model, session.about, folder, config.keep_checkpoint_max
+        )
+        keep = callbacks.SaveCheckpoints(
+            lambda step: saved.save(checkpoint_number=step),
+            every=per_checkpoint,
+            **steps,
+        )
+        if chief:
+            summaries.write_views(session.first_step, _first_views(session))
+        session.model.fit(
+            batches,
+            steps_per_epoch=total - session.first_step,
+            shuffle=False,  # it is, and Keras 3 would warn that it cannot
+            verbose=0,
+            callbacks=[progress, keep, summaries],
+        )
+    return os.path.join(config.model_dir, f"ckpt-{total}")
 
 
-def load(config):
+def load(config, strategy=None):
     """The model in the newest checkpoint of a run, or in `--checkpoint`.
 
     What the checkpoint knows better than the flags (train mode, classes, heads) is
@@ -114,6 +143,7 @@ def load(config):
 
     Args:
         config: `RunConfig`.
+        strategy: `tf.distribute.Strategy`; None for one device.
 
     Returns:
         `(model, step)`.
@@ -134,7 +164,8 @@ def load(config):
     )
     keras.mixed_precision.set_global_policy(config.train.precision)
     schedule = optimizers.WarmupCosine(1.0, 0, 1)
-    model = networks.build_model(config, schedule, about["num_classes"])
+    with strategy.scope() if strategy else contextlib.nullcontext():
+        model = networks.build_model(config, schedule, about["num_classes"])
     wanted = checkpoints.description(config, model, about["seed"])
     checkpoints.require_same(prefix, flag, wanted)
     checkpoints.fill(prefix, model.encoder, model.projection_head, model.linear_head)
@@ -154,7 +185,7 @@ def _seed(config, resume):
     return random.randrange(2**31) if config.train.seed is None else config.train.seed
 
 
-def _batches(session):
+def _batches(session, share):
     config, seed = session.config, session.about["seed"]
     return data.train_batches(
         session.source,
@@ -165,14 +196,40 @@ def _batches(session):
         seed=seed,
         start_step=session.first_step,
         cache=config.data.cache_dataset,
+        share=share,
     )
 
 
-def _first_views(session, batches):
+def _first_views(session):
     """The views in the first batch, for a look at them."""
-    batch = next(iter(batches))
+    batch = next(iter(_batches(session, data.Share())))
     images = batch[0] if session.source.num_classes else batch
     return images if session.pretrain else (images,)
+
+
+def _require_trainable(config, replicas):
+    """Refuses what several replicas, or pieces of a batch, cannot do."""
+    train = config.train
+    if train.train_batch_size % replicas:
+        raise UserError(
+            f"--train_batch_size must be a multiple of the {replicas} replicas, got "
+            f"{train.train_batch_size}."
+        )
+    if train.jit_compile and replicas > 1:
+        raise UserError(
+            f"--jit_compile must be false with several replicas, got {replicas} "
+            "replicas: XLA compiles the step of one."
+        )
+
+
+def _require_same_folder(config, strategy, step):
+    """Refuses workers that do not see the same checkpoints."""
+    steps = distribution.from_all(strategy, step)
+    if len(set(steps)) > 1:
+        raise UserError(
+            f"--model_dir={config.model_dir} must be a folder that all workers share: "
+            f"their latest checkpoints are of the steps {', '.join(map(str, steps))}."
+        )
 
 
 def _initialise(config, model, about, say):
@@ -208,8 +265,7 @@ def _describe(session, say):
         "optimizer": f"{train.optimizer}, learning rate up to "
         f"{session.schedule.peak_learning_rate:g} after "
         f"{session.schedule.warmup_steps} steps, weight decay {train.weight_decay:g}",
-        "devices": f"{distribution.strategy().num_replicas_in_sync} "
-        f"{distribution.device_kind()}, {train.precision}",
+        "devices": f"{distribution.describe(session.strategy)}, {train.precision}",
         "results": config.model_dir,
     }
     for name, text in rows.items():

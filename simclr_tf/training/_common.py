@@ -3,7 +3,7 @@
 import tensorflow as tf
 from tensorflow import keras
 
-from simclr_tf.keras_compat import inner_optimizer, leaf_name
+from simclr_tf.keras_compat import inner_optimizer, is_moved_by_replicas, leaf_name
 from simclr_tf.optimizers import LARS, is_linear_head
 
 
@@ -97,6 +97,17 @@ def undecayed(variables, optimizer):
     if getattr(optimizer, "weight_decay", None):
         return []
     return [v for v in variables if leaf_name(v) not in ("gamma", "beta")]
+
+
+def moving_state(networks):
+    """The variables that networks move in training by themselves: batch statistics.
+
+    Under several replicas those are the ones that each replica may write.
+    """
+    state = [v for network in networks for v in network.non_trainable_variables]
+    if tf.distribute.get_strategy().num_replicas_in_sync == 1:
+        return state
+    return [v for v in state if is_moved_by_replicas(v)]
 
 
 def serialized(model, names):

@@ -1,5 +1,6 @@
 """What happens now and then during `fit`: checkpoints, summaries, progress."""
 
+import io
 import sys
 import time
 
@@ -28,7 +29,10 @@ class StepCallback(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         self.step += 1
         if self.step % self.every == 0 or self.step == self.total_steps:
-            self.on_step(self.step, logs or {})
+            # Keras 3 logs what the first replica saw; the metrics know of all.
+            results = self.model.get_metrics_result()
+            logs = {name: results.get(name, logs[name]) for name in logs or {}}
+            self.on_step(self.step, logs)
 
     def on_step(self, step, logs):
         """Called with the global step and the running means of the metrics."""
@@ -58,7 +62,7 @@ class Summaries(StepCallback):
     Put it last: it starts the running means anew.
 
     Args:
-        directory: Str, where the event file goes.
+        directory: Str, where the event file goes; None writes none.
         schedule: Callable from the step to the learning rate.
         first_step: Int, see `StepCallback`.
         total_steps: Int, see `StepCallback`.
@@ -67,7 +71,11 @@ class Summaries(StepCallback):
 
     def __init__(self, directory, schedule, first_step, total_steps, every):
         super().__init__(first_step, total_steps, every)
-        self._writer = tf.summary.create_file_writer(directory)
+        self._writer = (
+            tf.summary.create_file_writer(directory)
+            if directory
+            else tf.summary.create_noop_writer()
+        )
         self._schedule = schedule
 
     def write_views(self, step, views, limit=8):
@@ -100,12 +108,15 @@ class Progress(StepCallback):
         total_steps: Int, see `StepCallback`.
         every: Int, steps between two plain lines.
         file: Where to write; stdout if None.
+        silent: Bool, whether to write nothing.
     """
 
-    def __init__(self, batch_size, first_step, total_steps, every, file=None):
+    def __init__(
+        self, batch_size, first_step, total_steps, every, file=None, silent=False
+    ):
         super().__init__(first_step, total_steps, every)
         self._batch_size = batch_size
-        self._file = file or sys.stdout
+        self._file = io.StringIO() if silent else file or sys.stdout
         self._bar = None
 
     def on_train_begin(self, logs=None):

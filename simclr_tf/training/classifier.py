@@ -4,11 +4,12 @@ import tensorflow as tf
 from tensorflow import keras
 
 import tf_models
+from simclr_tf import keras_compat
 from simclr_tf.training import _common
 
 
 @keras.utils.register_keras_serializable(package="simclr_tf")
-class Classifier(keras.Model):
+class Classifier(keras_compat.DistributedModel):
     """Class logits from a pre-trained encoder; `compile` and `fit` as any Keras model.
 
     What `fine_tune_after_block` freezes does not change by one bit in training, batch

@@ -6,7 +6,7 @@ from tensorflow import keras
 import tf_models
 from simclr_tf import keras_compat
 from simclr_tf.losses import NTXent
-from simclr_tf.training import _batching, _common
+from simclr_tf.training import _batching, _common, _micro_batches
 
 _LOGS = (
     "loss",
@@ -22,7 +22,7 @@ _LOGS = (
 
 
 @keras.utils.register_keras_serializable(package="simclr_tf")
-class SimCLR(keras.Model):
+class SimCLR(keras_compat.DistributedModel):
     """Learns features by telling two views of one image from views of other images.
 
     `fit` takes images or `(images, labels)` where `augmentation` is given: it draws the
@@ -41,6 +41,13 @@ class SimCLR(keras.Model):
         num_classes: Int, classes of the online linear head; None for no head.
         ft_proj_selector: Int, which of `projection_head.hidden_layers` feeds the linear
             head: 0 the features, -1 the projection.
+        micro_batch_size: Int, images that go through the networks at a time on each
+            replica, so that memory for their activations grows with this and not with
+            the batch; None sends all at once. The loss and its gradient are those of
+            the whole batch, at the cost of a second forward pass. Batch norm, in
+            training, is over such a piece (of all replicas, where it is synchronized),
+            and its moving statistics move once a piece. Pieces are made equal; under
+            several replicas batches must have a fixed size.
         weight_decay: Float, adds `weight_decay / 2 * |w|^2` to the loss for the
             variables that the optimizer does not decay itself: the linear head's kernel
             with LARS, all but batch norm's with SGD and Adam, none with AdamW and LAMB.
@@ -69,6 +76,7 @@ class SimCLR(keras.Model):
         projection_head,
         augmentation=None,
         num_classes=None,
+        micro_batch_size=None,
         ft_proj_selector=0,
         weight_decay=0.0,
         **kwargs,
@@ -76,12 +84,17 @@ class SimCLR(keras.Model):
         super().__init__(**kwargs)
         if num_classes is not None and num_classes < 2:
             raise ValueError(f"`num_classes` must be None or >= 2, got {num_classes}.")
+        if micro_batch_size is not None and micro_batch_size < 1:
+            raise ValueError(
+                f"`micro_batch_size` must be None or >= 1, got {micro_batch_size}."
+            )
         if weight_decay < 0:
             raise ValueError(f"`weight_decay` must be >= 0, got {weight_decay}.")
         self.encoder = encoder
         self.projection_head = projection_head
         self.augmentation = augmentation
         self.num_classes = num_classes
+        self.micro_batch_size = micro_batch_size
         self.ft_proj_selector = ft_proj_selector
         self.weight_decay = weight_decay
         self.linear_head = None
@@ -112,9 +125,15 @@ class SimCLR(keras.Model):
             loss: Keras loss over `(view_a, view_b)` projections, one value a pair;
                 None means `NTXent()`.
             jit_compile: Bool, whether XLA compiles the networks, the loss and the
-                update. The augmentation stays outside.
+                update. The augmentation stays outside. Not under several replicas.
             **kwargs: Those of `keras.Model.compile`, such as `steps_per_execution`.
         """
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        if jit_compile is True and replicas > 1:
+            raise ValueError(
+                "`jit_compile` must be False under several replicas: XLA compiles the "
+                f"step of one, got {replicas} replicas."
+            )
         super().compile(
             optimizer=optimizer,
             loss=NTXent() if loss is None else loss,
@@ -138,6 +157,10 @@ class SimCLR(keras.Model):
         self.compile(**_common.deserialized(config))
         keras_compat.build_optimizer_state(self.optimizer, self.trainable_variables)
 
+    def _symbolic_build(self, iterator=None, data_batch=None):
+        """What is left to build for Keras 3: the optimizer's state."""
+        keras_compat.build_optimizer_state(self.optimizer, self.trainable_variables)
+
     @property
     def metrics(self):
         return list(self._trackers.values())
@@ -159,30 +182,66 @@ class SimCLR(keras.Model):
         return self._learn(view_a, view_b, labels)
 
     def _learn_from_views(self, view_a, view_b, labels):
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        with tf.GradientTape() as tape:
-            features = self.features(tf.concat([view_a, view_b], 0), training=True)
-            hidden = self.projection_head.hidden_layers(features, training=True)
-            contrast = self._contrast(hidden[-1])
-            supervised = self._supervise(hidden[self.ft_proj_selector], labels)
-            weight_decay = self._weight_decay_loss()
-            loss = _common.global_mean(contrast["contrast_loss"])
-            if supervised:
-                loss += _common.global_mean(supervised["supervised_loss"])
-            loss += weight_decay / replicas
+        views = tf.stack([view_a, view_b], axis=1)  # [B, 2, S, S, 3]
         variables = self._variables_to_train(labels)
-        gradients = keras_compat.compute_gradients(
-            tape, loss, variables, self.optimizer
-        )
+        if self.micro_batch_size is None:
+            with tf.GradientTape() as tape:
+                projections, hidden = self._embed(views)
+                loss, values = self._loss(projections, hidden, labels)
+            gradients = keras_compat.scaled_gradients(
+                tape, loss, variables, self.optimizer
+            )
+        else:
+            gradients, values = self._learn_in_pieces(views, labels, variables)
+        gradients = keras_compat.unscaled(gradients, self.optimizer)
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        return self._track(
-            {
-                "loss": replicas * loss,
-                "weight_decay": weight_decay,
-                **contrast,
-                **supervised,
-            }
+        return self._track(values)
+
+    def _learn_in_pieces(self, views, labels, variables):
+        """`_learn_from_views` up to the gradients, the networks seeing pieces."""
+        pieces = _micro_batches.pieces_of(views.shape[0], self.micro_batch_size)
+        if pieces is None:
+            pieces = -(-tf.shape(views)[0] // self.micro_batch_size)
+        state = _common.moving_state([self.encoder, self.projection_head])
+        projections, hidden = _micro_batches.embed(self._embed, views, pieces, state)
+        with tf.GradientTape() as tape:
+            tape.watch(projections)
+            loss, values = self._loss(projections, hidden, labels)
+        # Some act on the loss directly too: the linear head, and weight decay.
+        of_projections, *direct = keras_compat.scaled_gradients(
+            tape, loss, [projections, *variables], self.optimizer
         )
+        through_networks = _micro_batches.backward(
+            self._embed, views, pieces, of_projections, variables
+        )
+        gradients = [
+            through if at_once is None else through + at_once
+            for through, at_once in zip(through_networks, direct, strict=True)
+        ]
+        return gradients, values
+
+    def _embed(self, views):
+        """Projections `[b, 2, E]`, and what the linear head sees, of two views."""
+        seen = tf.concat(tf.unstack(views, axis=1), axis=0)  # [2b, S, S, 3]
+        features = self.features(seen, training=True)
+        hidden = self.projection_head.hidden_layers(features, training=True)
+        return tuple(
+            tf.stack(tf.split(tf.cast(output, tf.float32), 2), axis=1)
+            for output in (hidden[-1], hidden[self.ft_proj_selector])
+        )
+
+    def _loss(self, projections, hidden, labels):
+        """This replica's share of the loss, and the figures to be tracked."""
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        contrast = self._contrast(*tf.unstack(projections, axis=1))
+        supervised = self._supervise(hidden, labels)
+        weight_decay = self._weight_decay_loss()
+        loss = _common.global_mean(contrast["contrast_loss"])
+        if supervised:
+            loss += _common.global_mean(supervised["supervised_loss"])
+        loss += weight_decay / replicas
+        values = {"loss": replicas * loss, "weight_decay": weight_decay}
+        return loss, {**values, **contrast, **supervised}
 
     def test_step(self, data):
         """Contrastive figures on two views; accuracy of the linear head on the images.
@@ -193,7 +252,8 @@ class SimCLR(keras.Model):
         views, labels = self._views(data)
         seen = tf.concat(views, 0)
         features = self.features(seen)
-        values = self._contrast(self.projection_head(features, training=False))
+        projections = self.projection_head(features, training=False)
+        values = self._contrast(*tf.split(projections, 2))
         values["loss"] = values["contrast_loss"]
         if labels is not None and self.linear_head is not None:
             if self.augmentation is None:
@@ -229,9 +289,8 @@ class SimCLR(keras.Model):
         views = tuple(_common.as_unit_range(view) for view in views)
         return views, None if labels is None else _common.sparse_labels(labels)
 
-    def _contrast(self, projections):
-        """Contrastive loss and metrics, each `[B]`, of projections `[2B, E]`."""
-        view_a, view_b = tf.split(projections, 2)
+    def _contrast(self, view_a, view_b):
+        """Contrastive loss and metrics, each `[B]`, of projections `[B, E]`."""
         if not hasattr(self.loss, "call_with_metrics"):
             return {"contrast_loss": self.loss.call(view_a, view_b)}
         names = ("contrast_loss", "contrast_acc", "contrast_entropy")
@@ -239,10 +298,14 @@ class SimCLR(keras.Model):
         return dict(zip(names, figures, strict=True))
 
     def _supervise(self, hidden, labels):
-        """Loss and accuracy `[2B]` of the linear head, which sends no gradient back."""
+        """Loss and accuracy `[2B]` of the linear head on `[B, 2, C]`.
+
+        It sends no gradient back.
+        """
         if labels is None or self.linear_head is None:
             return {}
         labels = tf.concat([labels, labels], axis=0)
+        hidden = tf.concat(tf.unstack(hidden, axis=1), axis=0)
         logits = self.linear_head(tf.stop_gradient(hidden))
         return {
             "supervised_loss": tf.nn.sparse_softmax_cross_entropy_with_logits(
@@ -267,7 +330,9 @@ class SimCLR(keras.Model):
         """Adds per-row values to the running means; returns those means."""
         for name, value in values.items():
             self._trackers[name].update_state(tf.cast(value, tf.float32))
-        return {name: self._trackers[name].result() for name in values}
+        return keras_compat.means_over_replicas(
+            {name: self._trackers[name] for name in values}
+        )
 
     def fit(self, x=None, y=None, batch_size=None, validation_data=None, **kwargs):
         """`keras.Model.fit`; data sets of single images are batched on the way."""
@@ -299,6 +364,7 @@ class SimCLR(keras.Model):
             **super().get_config(),
             **_common.serialized(self, ("encoder", "projection_head", "augmentation")),
             "num_classes": self.num_classes,
+            "micro_batch_size": self.micro_batch_size,
             "ft_proj_selector": self.ft_proj_selector,
             "weight_decay": self.weight_decay,
         }

@@ -93,6 +93,17 @@ def test_without_training_nothing_is_drawn(make):
 
 
 @random_layers
+def test_draws_of_some_rows_are_those_of_the_whole_batch(make):
+    layer = make()
+    whole = layer(PICTURES, seed=tf.constant([1, 2]))
+    for first, last in ((0, 2), (1, len(PICTURES))):
+        seed = tf.constant([1, 2, first, len(PICTURES)])
+        np.testing.assert_array_equal(
+            layer(PICTURES[first:last], seed=seed), whole[first:last]
+        )
+
+
+@random_layers
 def test_given_seeds_do_not_depend_on_the_number_of_threads(make):
     layer = make()
 

@@ -8,6 +8,7 @@ IMAGES = np.arange(10, dtype="uint8")[:, None, None, None] * np.ones(
     [10, 6, 7, 3], "uint8"
 )
 LABELS = np.arange(10) % 3
+WHOLE = data.Share()
 
 
 def identity(images, training, seed):
@@ -97,10 +98,54 @@ def test_evaluation_shows_every_image_once_in_order():
     crop = augmentation.EvaluationCrop(6)
     for source in sources().values():
         batches = list(data.eval_batches(source, 4, crop))
-        assert [len(labels) for _, labels in batches] == [4, 4, 2]
+        assert [len(labels) for _, labels in batches] == [4, 4, 4]
         shown = np.concatenate([images[:, 0, 0, 0] for images, _ in batches])
-        np.testing.assert_allclose(shown, np.arange(10) / 255, atol=1e-6)
+        expected = np.arange(12) % 10 / 255  # two fill up the last batch
+        np.testing.assert_allclose(shown, expected, atol=1e-6)
+        assert data.eval_examples(source, 4) == 10
         assert len(list(data.eval_batches(source, 4, crop, limit_steps=2))) == 2
+        assert data.eval_examples(source, 4, limit_steps=2) == 8
+
+
+@pytest.mark.parametrize("kind", ["arrays", "ragged", "sequential"])
+@pytest.mark.parametrize("counts", [[1, 1, 1, 1], [2, 2], [4]])
+def test_shares_of_all_processes_are_the_batches_of_one(kind, counts):
+    source = sources()[kind]
+    view = augmentation.SimCLRAugmentation(6, seed=0)
+    crop = augmentation.EvaluationCrop(6)
+
+    def train(share=WHOLE):
+        batches = data.train_batches(
+            source, 8, 5, view=view, seed=3, start_step=1, share=share
+        )
+        return [tf.nest.flatten(batch) for batch in batches]
+
+    def evaluation(share=WHOLE):
+        batches = data.eval_batches(source, 4, crop, share=share)
+        return [tf.nest.flatten(batch) for batch in batches]
+
+    for batches in (train, evaluation):
+        firsts = np.cumsum([0, *counts])
+        shares = [
+            (count, batches(data.Share(first, count, 4)))
+            for first, count in zip(firsts, counts, strict=False)
+        ]
+        for step, expected in enumerate(batches()):
+            # Each process has, in turn, the batches of its replicas.
+            parts = [
+                batch
+                for count, pieces in shares
+                for batch in pieces[step * count : (step + 1) * count]
+            ]
+            for column, whole in zip(zip(*parts, strict=True), expected, strict=True):
+                np.testing.assert_array_equal(np.concatenate(column), whole)
+
+
+def test_a_batch_that_replicas_do_not_divide_is_refused():
+    with pytest.raises(ValueError, match="multiple of the 4 replicas, got 6"):
+        data.train_batches(
+            sources()["arrays"], 6, 1, view=identity, share=data.Share(0, 4, 4)
+        )
 
 
 def test_cache_keeps_the_images():

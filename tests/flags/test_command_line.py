@@ -68,9 +68,14 @@ WRONG = {
     "--qqq": "--qqq is no flag.",
     "--learning_rate": "--learning_rate needs a value, got none.",
     "cifar10": "'cifar10' is no flag: flags begin with --.",
-    "--use_tpu": "--use_tpu must be false, got true: TPUs are not supported yet.",
-    "--tpu_name=t": "--tpu_name must not be given without --use_tpu=False: TPUs are "
-    "not supported yet.",
+    "--use_tpu": "--tpu_name or --master must be given for a TPU, got neither. On a "
+    "TPU virtual machine: --tpu_name=local.",
+    "--use_tpu --tpu_name=t --distribution=none": "--distribution must be tpu with "
+    "--use_tpu, got none. Leave out one of them.",
+    "--distribution=none --num_cpu_replicas=2": "--num_cpu_replicas must be 0 with "
+    "--distribution=none, got 2: it is for mirrored.",
+    "--train_batch_size=8 --micro_batch_size=9": "--micro_batch_size must be at most "
+    "--train_batch_size=8, got 9.",
     "--train_mode=finetune": "--train_mode=finetune needs --checkpoint, a folder or "
     "prefix that pre-training wrote; got none, and --model_dir has none to resume.",
     "--fine_tune_after_block=4": "--fine_tune_after_block must be -1 with "

@@ -67,6 +67,9 @@ OURS = {
     "min_crop_area": 0.08,
     "seed": None,
     "precision": "float32",
+    "micro_batch_size": 0,
+    "distribution": "auto",
+    "num_cpu_replicas": 0,
     "jit_compile": False,
     "evaluators": ["head"],
     "knn_neighbors": 20,
@@ -159,6 +162,13 @@ CHANGED = {
     "evaluators": ("head", "knn"),
     "knn_neighbors": 5,
     "compare_untrained": True,
+    "micro_batch_size": 0,  # of pretrain; see below
+    "distribution": "tpu",
+    "num_cpu_replicas": 0,
+    "tpu_name": "t",
+    "tpu_zone": "z",
+    "gcp_project": "p",
+    "master": "grpc://m:1",
 }
 
 
@@ -169,6 +179,27 @@ def test_every_flag_reaches_its_field():
     ]
     config, _ = parse(*arguments)
     assert dict(fields_of(config)) == CHANGED
+
+
+def test_flags_of_devices_and_pieces_reach_their_field():
+    config, _ = parse("--micro_batch_size=64", "--num_cpu_replicas=4")
+    assert config.train.micro_batch_size == 64
+    assert config.devices.num_cpu_replicas == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "tpu_name"),
+    [
+        ([], "auto", None),
+        (["--tpu_name=t"], "auto", "t"),
+        (["--use_tpu", "--tpu_name=t"], "tpu", "t"),
+        # What the published commands say where there is none.
+        (["--use_tpu=False", "--tpu_name=t"], "auto", None),
+    ],
+)
+def test_published_tpu_flags_choose_the_distribution(arguments, kind, tpu_name):
+    config, _ = parse(*arguments)
+    assert (config.devices.distribution, config.devices.tpu_name) == (kind, tpu_name)
 
 
 @pytest.mark.parametrize("name", sorted(REFERENCE | OURS))

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from tensorflow import keras
 
-from simclr_tf import distribution
 from simclr_tf.errors import UserError
 from simclr_tf.training import callbacks
 
@@ -52,8 +51,3 @@ def test_progress_is_a_live_bar_on_a_terminal():
 def test_a_loss_that_is_no_number_ends_the_run_in_words():
     with pytest.raises(UserError, match="not a number at step 1.*--learning_rate"):
         fit(callbacks.Progress(4, 0, 5, 1, file=io.StringIO()), target=float("nan"))
-
-
-def test_one_replica_without_several_gpus():
-    assert distribution.strategy().num_replicas_in_sync == 1
-    assert distribution.device_kind() in ("CPU", "GPU")

@@ -1,0 +1,123 @@
+"""The exact gradient of a loss over a batch that goes through networks in pieces.
+
+The loss needs the embeddings of the whole batch at once, the networks do not: embed
+every piece and forget how, take the gradient of the loss with respect to the
+embeddings, then send it back through each piece, embedded once more.
+
+Reference: Gao et al. 2021, https://arxiv.org/abs/2101.06983, section 3.2.
+"""
+
+import tensorflow as tf
+
+from simclr_tf import keras_compat
+
+
+def pieces_of(rows, micro_batch_size):
+    """How many pieces of at most `micro_batch_size` make `rows`.
+
+    Args:
+        rows: Int or None, where the batch size is not known to the graph.
+        micro_batch_size: Int.
+
+    Raises:
+        ValueError: If it is not known under several replicas: they must all take the
+            same number of pieces, since batch norm joins them in each.
+    """
+    if rows is None and tf.distribute.get_strategy().num_replicas_in_sync > 1:
+        raise ValueError(
+            "`micro_batch_size` under several replicas needs batches of a fixed size, "
+            "which the replicas divide: batch(..., drop_remainder=True)."
+        )
+    return None if rows is None else -(-rows // micro_batch_size)
+
+
+def embed(network, batch, pieces, state):
+    """Outputs of a network for a batch, a piece at a time.
+
+    Args:
+        network: Callable from rows of `batch` to tensors `[rows, ...]`.
+        batch: Tensor `[b, ...]`.
+        pieces: Int or scalar tensor.
+        state: Variables that the network moves; they are put back at the end.
+
+    Returns:
+        Tuple of tensors `[b, ...]`. No gradient flows through them.
+    """
+    before = [tf.identity(tf.convert_to_tensor(variable)) for variable in state]
+    shapes = [spec.shape for spec in _output_specs(network, batch)]
+    rows = tf.shape(batch)[0]
+
+    def add(number, outputs):
+        place = _place(number, pieces, rows)[:, tf.newaxis]
+        found = network(tf.gather(batch, place[:, 0]))
+        return tuple(
+            tf.tensor_scatter_nd_update(output, place, tf.stop_gradient(values))
+            for output, values in zip(outputs, found, strict=True)
+        )
+
+    outputs = tuple(tf.zeros(tf.concat([[rows], s[1:]], axis=0)) for s in shapes)
+    outputs = _one_after_the_other(pieces, add, outputs)
+    with tf.control_dependencies(outputs):
+        for variable, value in zip(state, before, strict=True):
+            variable.assign(value)
+        return tuple(tf.identity(output) for output in outputs)
+
+
+def backward(network, batch, pieces, upstream, variables):
+    """Gradients of `variables` where those of the network's first output are known.
+
+    Args:
+        network: Callable from rows of `batch` to tensors, the first `[rows, ...]`.
+        batch: Tensor `[b, ...]`.
+        pieces: Int or scalar tensor.
+        upstream: Tensor `[b, ...]`, the gradient of the network's first output.
+        variables: List of variables.
+
+    Returns:
+        List of tensors; zeros for variables that the network does not use.
+    """
+
+    def add(number, gradients):
+        place = _place(number, pieces, tf.shape(batch)[0])
+        with tf.GradientTape() as tape:
+            output = network(tf.gather(batch, place))[0]
+        more = tape.gradient(
+            output,
+            variables,
+            output_gradients=tf.gather(upstream, place),
+        )
+        return tuple(
+            a if b is None else a + b for a, b in zip(gradients, more, strict=True)
+        )
+
+    zeros = tuple(tf.zeros(v.shape, keras_compat.dtype_of(v)) for v in variables)
+    return list(_one_after_the_other(pieces, add, zeros))
+
+
+def _place(number, pieces, rows):
+    """Indices of the rows of a piece; pieces differ in size by at most one row."""
+    return tf.range(number * rows // pieces, (number + 1) * rows // pieces)
+
+
+def _one_after_the_other(count, body, state):
+    """`state = body(number, state)` for each number, never two at a time."""
+    if tf.distribute.get_strategy().num_replicas_in_sync == 1:
+        return tf.while_loop(
+            lambda number, *_: number < count,
+            lambda number, *state: (number + 1, *body(number, state)),
+            (0, *state),
+            parallel_iterations=1,
+        )[1:]
+    # Replicas cannot meet, as in batch norm, inside of a loop of TensorFlow.
+    for number in range(count):
+        with tf.control_dependencies(state):
+            state = body(number, state)
+    return state
+
+
+def _output_specs(network, batch):
+    """Shapes of what the network gives, without running it."""
+    spec = tf.TensorSpec([None, *batch.shape[1:]], batch.dtype)
+    return tf.nest.flatten(
+        tf.function(network).get_concrete_function(spec).structured_outputs
+    )
