@@ -66,8 +66,12 @@ def make_strategy(
 
 def describe(strategy):
     """A strategy for people: "1 CPU", "4 replicas on GPU", "2 workers, ..."."""
+    try:
+        device = strategy.extended.worker_devices[0]
+    except RuntimeError:  # TensorFlow's default strategy does not say
+        device = tf.zeros([]).device
     # Such as "/job:localhost/replica:0/task:0/device:CPU:1".
-    kind = strategy.extended.worker_devices[0].rsplit("/", 1)[-1].split(":")[1]
+    kind = device.rsplit("/", 1)[-1].split(":")[1]
     replicas, workers = strategy.num_replicas_in_sync, num_workers(strategy)
     text = f"1 {kind}" if replicas == 1 else f"{replicas} replicas on {kind}"
     return f"{workers} workers, {text}" if workers > 1 else text
