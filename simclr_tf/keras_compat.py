@@ -51,8 +51,14 @@ class DistributedModel(keras.Model):
     """A model whose `fit` and `evaluate` work under any strategy on both Kerases.
 
     Keras 3 reduces over workers what its metrics have reduced already, and averages
-    batches of replicas to find their shapes, which fails where these differ.
+    batches of replicas to find their shapes, which fails where these differ. Keras 2
+    adds up over workers what its metrics have added up already.
     """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if not IS_KERAS_3:
+            self.distribute_reduction_method = "first"
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         strategy = self.distribute_strategy

@@ -47,7 +47,8 @@ class SimCLR(keras_compat.DistributedModel):
             the whole batch, at the cost of a second forward pass. Batch norm, in
             training, is over such a piece (of all replicas, where it is synchronized),
             and its moving statistics move once a piece. Pieces are made equal; under
-            several replicas batches must have a fixed size.
+            several replicas batches must have a fixed size. Networks must give the same
+            for the same images: no dropout.
         weight_decay: Float, adds `weight_decay / 2 * |w|^2` to the loss for the
             variables that the optimizer does not decay itself: the linear head's kernel
             with LARS, all but batch norm's with SGD and Adam, none with AdamW and LAMB.

@@ -1,0 +1,57 @@
+"""Any number of replicas and workers trains as one device does."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+FIT = os.path.join("tests", "distribution", "fit_script.py")
+LAUNCH = [sys.executable, os.path.join("scripts", "launch_workers.py")]
+CASES = ["lars:views", "sgd:images", "sgd:pipeline"]
+
+
+def fit(folder, kind, count):
+    """Trains all cases under `count` replicas or workers; returns the folder."""
+    command = [sys.executable, FIT, kind, str(count), str(folder), *CASES]
+    if kind == "multi_worker":
+        command = [*LAUNCH, f"--workers={count}", "--", *command]
+    result = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": ROOT, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def of_one_device(tmp_path_factory):
+    return fit(tmp_path_factory.mktemp("one"), "none", 1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "count"),
+    [("mirrored", 2), ("mirrored", 4), ("multi_worker", 2), ("multi_worker", 3)],
+)
+def test_losses_and_variables_equal_those_of_one_device(
+    kind, count, of_one_device, tmp_path
+):
+    fit(tmp_path, kind, count)
+    workers = [f"-{i}" for i in range(count)] if kind == "multi_worker" else [""]
+    for case in CASES:
+        name = case.replace(":", "-")
+        expected = np.load(of_one_device / f"{name}.npz")
+        assert len(expected["losses"]) == 5
+        for worker in workers:
+            found = np.load(tmp_path / f"{name}{worker}.npz")
+            assert found.files == expected.files
+            for key in expected.files:
+                np.testing.assert_allclose(
+                    found[key], expected[key], 1e-5, 1e-5, err_msg=f"{case} {key}"
+                )
