@@ -26,15 +26,17 @@ def free_addresses(count):
         return [f"localhost:{server.getsockname()[1]}" for server in found]
 
 
+def tf_config(addresses, index):
+    """What one of the workers at these addresses finds in TF_CONFIG."""
+    task = {"type": "worker", "index": index}
+    return json.dumps({"cluster": {"worker": addresses}, "task": task})
+
+
 def launch(command, addresses, index):
     """One worker of the cluster, as a process."""
-    config = {
-        "cluster": {"worker": addresses},
-        "task": {"type": "worker", "index": index},
-    }
     return subprocess.Popen(
         command,
-        env={**os.environ, "TF_CONFIG": json.dumps(config)},
+        env={**os.environ, "TF_CONFIG": tf_config(addresses, index)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

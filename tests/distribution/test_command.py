@@ -1,0 +1,174 @@
+"""The command on several replicas and workers, as processes of their own."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from scripts import launch_workers
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+RUN = [sys.executable, "run.py"]
+SMALL = (
+    "--dataset=bundled --eval_split=test --image_size=16 --resnet_depth=18 "
+    "--width_multiplier=0.0625 --num_proj_layers=2 --proj_out_dim=8 --warmup_epochs=0 "
+    "--train_batch_size=12 --eval_batch_size=100 --evaluators=head --seed=1 "
+    "--keep_checkpoint_max=0 --learning_rate=0.03 --temperature=0.5"
+).split()
+FOUR_STEPS = ["--train_steps=4", "--checkpoint_steps=2"]
+
+
+def environment(**more):
+    return {**os.environ, "PYTHONPATH": ROOT, "TF_CPP_MIN_LOG_LEVEL": "3", **more}
+
+
+def command(*flags, model_dir, workers=1):
+    """Runs the command to its end; returns exit code and output."""
+    launcher = [sys.executable, "scripts/launch_workers.py", f"--workers={workers}"]
+    result = subprocess.run(
+        [
+            *([*launcher, "--"] if workers > 1 else []),
+            *RUN,
+            *SMALL,
+            *flags,
+            f"--model_dir={model_dir}",
+        ],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    return result.returncode, result.stdout + result.stderr
+
+
+def networks(folder, step):
+    """The networks' variables in a checkpoint, by path."""
+    reader = tf.train.load_checkpoint(os.path.join(folder, f"ckpt-{step}"))
+    keys = [k for k in reader.get_variable_to_shape_map() if k.startswith("model/")]
+    return {key: reader.get_tensor(key) for key in keys}
+
+
+def assert_same_networks(found, expected, tolerance=1e-5):
+    assert found.keys() == expected.keys() and len(found) > 100
+    for key, value in expected.items():
+        np.testing.assert_allclose(found[key], value, tolerance, tolerance, err_msg=key)
+
+
+def files(folder):
+    """Every file below a folder, less what a name says of host, time and process."""
+    found = [
+        os.path.relpath(os.path.join(at, name), folder)
+        for at, _, names in os.walk(folder)
+        for name in names
+    ]
+    return sorted(name.split(".out.tfevents")[0] for name in found)
+
+
+@pytest.fixture(scope="module")
+def of_one_device(tmp_path_factory):
+    """Folder of a run of four steps, evaluated and exported."""
+    folder = tmp_path_factory.mktemp("one")
+    code, output = command(
+        "--mode=train_then_eval", "--distribution=none", *FOUR_STEPS, model_dir=folder
+    )
+    assert code == 0, output
+    return folder
+
+
+def test_two_replicas_do_what_one_device_does(of_one_device, tmp_path):
+    code, output = command(
+        "--mode=train_then_eval",
+        "--num_cpu_replicas=2",
+        *FOUR_STEPS,
+        model_dir=tmp_path,
+    )
+    assert code == 0, output
+    assert "2 replicas on CPU" in output
+    assert_same_networks(networks(tmp_path, 4), networks(of_one_device, 4))
+    assert files(tmp_path) == files(of_one_device)
+    one, two = (
+        json.loads((folder / "result.json").read_text())
+        for folder in (of_one_device, tmp_path)
+    )
+    assert two == pytest.approx(one, abs=2e-3)  # a picture on the border
+    served = tf.saved_model.load(str(tmp_path / "saved_model" / "4"))
+    images = tf.zeros([2, 20, 30, 3], tf.uint8)
+    assert served.signatures["serving_default"](images=images)["logits"].shape == (
+        2,
+        10,
+    )
+
+
+def test_resumes_with_another_number_of_replicas(of_one_device, tmp_path):
+    for name in os.listdir(of_one_device):
+        if name.startswith("ckpt-2"):
+            shutil.copy(of_one_device / name, tmp_path / name)
+    tf.compat.v1.train.update_checkpoint_state(str(tmp_path), str(tmp_path / "ckpt-2"))
+    code, output = command("--num_cpu_replicas=3", *FOUR_STEPS, model_dir=tmp_path)
+    assert code == 0, output
+    assert "2 to 4, 12 images each" in output and "3 replicas on CPU" in output
+    assert_same_networks(networks(tmp_path, 4), networks(of_one_device, 4))
+
+
+def test_of_two_workers_the_chief_alone_prints_and_writes(of_one_device, tmp_path):
+    code, output = command(
+        "--mode=train_then_eval", *FOUR_STEPS, model_dir=tmp_path, workers=2
+    )
+    assert code == 0, output
+    assert "2 workers, 2 replicas on CPU" in output
+    assert output.count("linear head") == output.count("\n[0] linear head")
+    assert_same_networks(networks(tmp_path, 4), networks(of_one_device, 4))
+    assert files(tmp_path) == files(of_one_device)
+
+
+def start_workers(count, *flags, model_dir):
+    """Starts the workers and returns their processes."""
+    addresses = launch_workers.free_addresses(count)
+    flags = [*SMALL, *flags, f"--model_dir={model_dir}"]
+    return [
+        subprocess.Popen(
+            [*RUN, *flags],
+            cwd=ROOT,
+            env=environment(TF_CONFIG=launch_workers.tf_config(addresses, index)),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for index in range(count)
+    ]
+
+
+def wait_for(path, seconds):
+    deadline = time.monotonic() + seconds
+    while not os.path.exists(path):
+        assert time.monotonic() < deadline, f"no {path}"
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("killed", [0, 1])
+def test_when_a_worker_is_killed_the_other_says_so_and_all_resume(killed, tmp_path):
+    flags = ["--train_steps=1000000", "--checkpoint_steps=3"]
+    workers = start_workers(2, *flags, model_dir=tmp_path)
+    wait_for(tmp_path / "ckpt-6.index", 150)
+    workers[killed].send_signal(signal.SIGKILL)
+    output, _ = workers[1 - killed].communicate(timeout=60)
+    workers[killed].communicate()
+    assert workers[1 - killed].returncode == 1
+    lines = [line for line in output.splitlines() if "run.py:" in line]
+    assert len(lines) == 1 and "Another worker has stopped" in lines[0], output
+    assert "Traceback" not in output
+    step = int(tf.train.latest_checkpoint(str(tmp_path)).rsplit("-", 1)[1])
+    if killed:  # once is enough: it takes its time
+        code, output = command(
+            f"--train_steps={step + 1}", model_dir=tmp_path, workers=2
+        )
+        assert code == 0, output
+        assert f"{step} to {step + 1}" in output
