@@ -22,7 +22,7 @@ def make_strategy(
     tpu_zone=None,
     gcp_project=None,
     master=None,
-    timeout=45.0,
+    timeout=40.0,
 ):
     """The strategy that a program trains under; call it before anything else.
 
@@ -295,15 +295,16 @@ def _tf_config():
         cluster = config.get("cluster", {})
         task = config.get("task", {})
         if cluster:
-            index = int(task["index"])
-            address = cluster[task["type"]][index]
-            if index < 0:
-                raise IndexError(index)
-            int(address.rpartition(":")[2])
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
-        raise UserError(
-            f"TF_CONFIG is wrong ({type(error).__name__}: {error}). {allowed}"
-        ) from error
+            index, addresses = int(task["index"]), cluster[task["type"]]
+            if not 0 <= index < len(addresses):
+                raise ValueError(
+                    f"task index {index}, but {len(addresses)} of type {task['type']}"
+                )
+            int(addresses[index].rpartition(":")[2])
+    except KeyError as error:
+        raise UserError(f"TF_CONFIG is wrong: no {error} in it. {allowed}") from error
+    except (AttributeError, TypeError, ValueError) as error:
+        raise UserError(f"TF_CONFIG is wrong: {error}. {allowed}") from error
     if not set(cluster) <= {"chief", "worker"}:
         raise UserError(
             f"TF_CONFIG must name only chief and worker, got {', '.join(cluster)}. "
