@@ -4,6 +4,7 @@
 again under `TF_USE_LEGACY_KERAS=1`.
 """
 
+import contextlib
 import warnings
 
 import tensorflow as tf
@@ -24,7 +25,10 @@ def leaf_name(variable):
 
 def strategy_of(model):
     """The `tf.distribute.Strategy` that a model's variables were made under."""
-    variable = model.variables[0] if model.variables else None
+    variables = []
+    with contextlib.suppress(ValueError):  # of a Sequential of Keras 2 without shapes
+        variables = model.variables
+    variable = variables[0] if variables else None
     variable = variable.value if IS_KERAS_3 and variable is not None else variable
     made_under = getattr(variable, "distribute_strategy", None)
     return made_under or tf.distribute.get_strategy()

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 
 import numpy as np
 import pytest
@@ -70,21 +72,32 @@ def networks(values, part="model/encoder/"):
 
 def test_pretrain_writes_all_that_a_run_promises(start, tmp_path):
     code, out, err = start(
-        "--mode=train_then_eval", "--train_steps=5", "--evaluators=head,knn"
+        "--mode=train_then_eval",
+        "--train_steps=5",
+        "--evaluators=head,knn,logistic",
+        "--compare_untrained",
     )
     assert (code, err) == (0, "")
-    assert "step 5/5" in out and "nearest neighbours, top-1" in out
+    assert "step 5/5" in out and "mean per class" in out
+    for title in ("linear head", "nearest neighbours", "logistic regression"):
+        assert re.search(f"{title} .*\\n  untrained .* to ", out)
     assert "20 images, 2 classes" in out
     results = json.loads((tmp_path / "run" / "result.json").read_text())
     assert results == json.loads((tmp_path / "run" / "result_5.json").read_text())
     assert results["global_step"] == 5.0  # defect B7: exact, no overshoot
-    for key in (
-        "eval/label_top_1_accuracy",
-        "eval/label_top_5_accuracy",
-        "eval/knn_top_1_accuracy",
-        "eval/regularization_loss",
-    ):
-        assert isinstance(results[key], float)
+    assert isinstance(results["eval/regularization_loss"], float)
+    for prefix in ("eval/", "eval/untrained_"):
+        for k in (1, 5):
+            label = results[f"{prefix}label_top_{k}_accuracy"]  # the published name
+            assert label == results[f"{prefix}head_top_{k}_accuracy"]
+        for name in ("head", "knn", "logistic"):
+            low, middle, high = (
+                results[f"{prefix}{name}_top_1_accuracy{end}"]
+                for end in ("_low", "", "_high")
+            )
+            assert 0 <= low <= middle <= high <= 1
+            assert 0 <= results[f"{prefix}{name}_mean_per_class_accuracy"] <= 1
+        assert results[f"{prefix}logistic_l2"] > 0
     flags = json.loads((tmp_path / "run" / "flags.json").read_text())
     assert flags["image_size"] == 8 and flags["train_steps"] == 5
     served = tf.saved_model.load(str(tmp_path / "run" / "saved_model" / "5"))
@@ -266,9 +279,45 @@ def test_wrong_data_is_one_line_and_writes_nothing(start, folder, tmp_path):
         (flat / split).mkdir(parents=True)
         Image.new("RGB", (8, 8)).save(flat / split / "0.png")
     both = "--mode=train_then_eval"
-    refused(start(both, dataset=str(flat)), "Evaluation needs labels")
+    refused(start(both, dataset=str(flat)), "head needs labels", "--eval_split=test")
     refused(start(both, dataset=str(flat / "train")), "has no split test", "train (the")
     assert not os.path.exists(tmp_path / "run")
+
+
+def test_evaluators_without_labels_to_learn_from_end_before_training(
+    start, folder, tmp_path
+):
+    for name in os.listdir(os.path.join(folder, "train", "cat")):
+        os.rename(
+            os.path.join(folder, "train", "cat", name),
+            os.path.join(folder, "train", name),
+        )
+    shutil.rmtree(os.path.join(folder, "train", "dog"))
+    both = ("--mode=train_then_eval", "--train_steps=1")
+    for evaluators in ("knn", "head,logistic", "head"):  # no labels, so no head
+        refused(
+            start(*both, f"--evaluators={evaluators}"),
+            f"--evaluators={evaluators} learns from labels",
+            f"--dataset={folder} --train_split=train has none",
+        )
+    assert not os.path.exists(tmp_path / "run")
+
+
+def test_labels_that_are_all_minus_one_are_none(start, tmp_path):
+    feature = tf.train.Feature
+    pixels = tf.io.encode_png(np.zeros([8, 8, 3], "uint8")).numpy()
+    example = tf.train.Example(
+        features=tf.train.Features(
+            feature={
+                "image/encoded": feature(bytes_list=tf.train.BytesList(value=[pixels])),
+                "image/class/label": feature(int64_list=tf.train.Int64List(value=[-1])),
+            }
+        )
+    )
+    path = str(tmp_path / "unlabelled.tfrecord")
+    with tf.io.TFRecordWriter(path) as writer:
+        writer.write(example.SerializeToString())
+    refused(start("--mode=train_then_eval", dataset=path), "has none")
 
 
 def test_wrong_checkpoints_are_one_line_and_write_nothing(start, tmp_path):

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from simclr_tf import keras_compat
+from simclr_tf.errors import UserError
 from simclr_tf.training import _common
 
 
@@ -27,11 +28,18 @@ def extract_features(encoder, batches, num_examples=None):
         num_examples: Int, rows to keep, the first; None keeps all.
 
     Returns:
-        `Features`, in the order of the data set; all of them in every process.
+        `Features`; all of them in every process. In the order of the data set, but for
+        a `tf.data.Dataset` that several workers share out.
+
+    Raises:
+        UserError: If there is no batch, or a feature is not a finite number.
     """
+    return extractor(encoder)(batches, num_examples)
+
+
+def extractor(encoder):
+    """`extract_features` of one encoder, traced once for all calls."""
     strategy = keras_compat.strategy_of(encoder)
-    if isinstance(batches, tf.data.Dataset) and strategy.num_replicas_in_sync > 1:
-        batches = strategy.experimental_distribute_dataset(batches)
 
     def embed(*batch):
         images, *labels = batch
@@ -43,13 +51,30 @@ def extract_features(encoder, batches, num_examples=None):
         columns = strategy.run(embed, args=batch)
         return [strategy.gather(column, axis=0) for column in columns]
 
-    parts = []
-    for batch in batches:
-        parts.append(
-            of_all_replicas(*(batch if isinstance(batch, tuple) else (batch,)))
+    def extract(batches, num_examples=None):
+        if isinstance(batches, tf.data.Dataset) and strategy.num_replicas_in_sync > 1:
+            batches = strategy.experimental_distribute_dataset(batches)
+        parts = []
+        for batch in batches:
+            batch = batch if isinstance(batch, tuple) else (batch,)
+            parts.append([column.numpy() for column in of_all_replicas(*batch)])
+        if not parts:
+            raise UserError("The data must have a batch at least, got none.")
+        features, *labels = (
+            np.concatenate(columns)[:num_examples]
+            for columns in zip(*parts, strict=True)
         )
-    features, *labels = (
-        np.concatenate([column.numpy() for column in columns])[:num_examples]
-        for columns in zip(*parts, strict=True)
-    )
-    return Features(features, labels[0] if labels else None)
+        _require_finite(features)
+        return Features(features, labels[0] if labels else None)
+
+    return extract
+
+
+def _require_finite(features):
+    wrong = len(features) - np.count_nonzero(np.isfinite(features.sum(axis=1)))
+    if wrong:
+        raise UserError(
+            f"The encoder's features must be finite, got nan or inf for {wrong} of "
+            f"{len(features)} images: its training has diverged. Take an earlier "
+            "checkpoint, or train with a smaller learning rate."
+        )

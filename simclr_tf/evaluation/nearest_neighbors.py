@@ -1,69 +1,125 @@
 """Weighted k-nearest-neighbour classification: needs no training at all."""
 
+import numpy as np
 import tensorflow as tf
 
-from simclr_tf.evaluation.accuracy import top_k_accuracies
+from simclr_tf.errors import UserError
+from simclr_tf.evaluation.accuracy import Result
+
+
+def evaluate_knn(train, test, num_classes, neighbors=20, temperature=0.07):
+    """Judges features `test` by their nearest neighbours among features `train`.
+
+    Args:
+        train: `Features` with labels.
+        test: `Features`.
+        num_classes: Int `K`.
+        neighbors: Int, see `knn_scores`. The paper takes 200 on ImageNet; fewer are
+            usual where a class has few images.
+        temperature: Float, see `knn_scores`.
+
+    Returns:
+        `Result`.
+    """
+    return Result(
+        knn_scores(
+            test.features,
+            train.features,
+            train.labels,
+            num_classes,
+            neighbors,
+            temperature,
+        )
+    )
 
 
 def knn_scores(
-    queries, features, labels, num_classes, neighbors=20, temperature=0.07, block=1024
+    queries,
+    features,
+    labels,
+    num_classes,
+    neighbors=20,
+    temperature=0.07,
+    block=1024,
+    bank_block=16384,
 ):
     """Class scores from the nearest labelled features by cosine similarity.
 
     Each of the k nearest features votes for its class with weight
-    `exp(similarity / temperature)`.
+    `exp(similarity / temperature)`. Of equally near ones, the first count.
 
     Args:
         queries: Float `[M, C]`, the features to classify.
-        features: Float `[N, C]`, the labelled features.
+        features: Float `[N, C]`, the labelled features, the bank.
         labels: Int `[N]`, their classes in `0 .. num_classes - 1`.
         num_classes: Int `K`.
         neighbors: Int k >= 1; more than `N` counts all of them.
         temperature: Positive float; a large one gives every neighbour an equal vote.
-        block: Int, queries compared at a time: memory is `block * N` floats.
+        block: Int, queries compared at a time.
+        bank_block: Int, features that they are compared with at a time. Beside what it
+            is given and gives, this takes memory for `block * bank_block` similarities
+            and the `M * k` nearest so far.
 
     Returns:
         Float32 `[M, K]`, rows summing to 1.
 
     Raises:
-        ValueError: If `neighbors` or `temperature` is not positive.
+        UserError: If `neighbors` or `temperature` is not positive.
 
     Reference: Wu et al. 2018, https://arxiv.org/abs/1805.01978, section 3.4.
     """
     if neighbors < 1:
-        raise ValueError(f"`neighbors` must be >= 1, got {neighbors}.")
-    if temperature <= 0:
-        raise ValueError(f"`temperature` must be positive, got {temperature}.")
-    features = tf.math.l2_normalize(tf.cast(features, tf.float32), axis=1)
-    votes = tf.one_hot(labels, num_classes)  # [N, K]
-    neighbors = min(neighbors, len(features))
+        raise UserError(f"`neighbors` must be >= 1, got {neighbors}.")
+    if not temperature > 0:
+        raise UserError(f"`temperature` must be positive, got {temperature}.")
+    k = min(neighbors, len(features))
+    similarity = np.full([len(queries), k], -np.inf, "float32")
+    classes = np.zeros([len(queries), k], "int64")
+    # The bank is the larger: each piece of it is moved to the device once.
+    for bank in _slices(len(features), bank_block):
+        piece = tf.constant(features[bank], tf.float32)
+        piece_labels = tf.constant(labels[bank], tf.int64)
+        for rows in _slices(len(queries), block):
+            similarity[rows], classes[rows] = _nearer(
+                tf.constant(queries[rows], tf.float32),
+                piece,
+                piece_labels,
+                tf.constant(similarity[rows]),
+                tf.constant(classes[rows]),
+            )
+    pieces = [
+        _votes(similarity[rows], classes[rows], num_classes, temperature)
+        for rows in _slices(len(queries), block)
+    ]
+    return np.concatenate(pieces)
 
-    @tf.function(input_signature=[tf.TensorSpec([None, features.shape[1]])])
-    def classify(queries):
-        queries = tf.math.l2_normalize(tf.cast(queries, tf.float32), axis=1)
-        similarity = tf.matmul(queries, features, transpose_b=True)  # [b, N]
-        nearest, indices = tf.math.top_k(similarity, neighbors)  # [b, k]
-        weights = tf.nn.softmax(nearest / temperature)  # [b, k]
-        return tf.einsum("bk,bkc->bc", weights, tf.gather(votes, indices))
 
-    starts = range(0, len(queries), block)
-    return tf.concat([classify(queries[start : start + block]) for start in starts], 0)
+@tf.function(reduce_retracing=True)
+def _nearer(queries, bank, labels, similarity, classes):
+    """The k nearest of `[b, k]` found so far and of one more piece of the bank.
 
-
-def evaluate_knn(train, test, num_classes, neighbors=20, temperature=0.07):
-    """Accuracy of `knn_scores` with labelled features `train` on features `test`.
-
-    Args:
-        train: `Features` with labels.
-        test: `Features` with labels.
-        num_classes: Int.
-        neighbors: Int, see `knn_scores`.
-        temperature: Float, see `knn_scores`.
-
-    Returns:
-        Dict `label_top_1_accuracy`, `label_top_5_accuracy` -> float in [0, 1].
+    What was found first comes first among equals, as in one search of the whole bank.
     """
-    scores = knn_scores(
-        test.features, train.features, train.labels, num_classes, neighbors, temperature
-    )
-    return top_k_accuracies(test.labels, scores)
+    k = tf.shape(similarity)[1]
+    queries = tf.math.l2_normalize(queries, axis=1)
+    bank = tf.math.l2_normalize(bank, axis=1)
+    here = tf.matmul(queries, bank, transpose_b=True)  # [b, n]
+    here, places = tf.math.top_k(here, tf.minimum(k, tf.shape(bank)[0]))
+    similarity = tf.concat([similarity, here], axis=1)
+    classes = tf.concat([classes, tf.gather(labels, places)], axis=1)
+    similarity, places = tf.math.top_k(similarity, k)
+    return similarity, tf.gather(classes, places, batch_dims=1)
+
+
+def _votes(similarity, classes, num_classes, temperature):
+    """Shares of the votes `[b, K]`, of neighbours `[b, k]`, the nearest first."""
+    weights = np.exp((similarity - similarity[:, :1]) / temperature)
+    weights /= weights.sum(axis=1, keepdims=True)
+    rows = len(classes)
+    cells = np.arange(rows)[:, np.newaxis] * num_classes + classes
+    votes = np.bincount(cells.ravel(), weights.ravel(), minlength=rows * num_classes)
+    return votes.reshape([rows, num_classes]).astype("float32")
+
+
+def _slices(count, size):
+    return [slice(start, start + size) for start in range(0, count, size)]

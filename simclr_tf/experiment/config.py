@@ -79,6 +79,7 @@ class EvalConfig:
     eval_steps: int = 0
     evaluators: tuple[str, ...] = ("head",)
     knn_neighbors: int = 20
+    knn_temperature: float = 0.07
     compare_untrained: bool = False
 
 

@@ -1,11 +1,12 @@
 """Evaluates and exports what a run has trained."""
 
+import functools
 import os
 
 from simclr_tf import data, distribution, evaluation, export
 from simclr_tf.augmentation import EvaluationCrop
 from simclr_tf.errors import UserError
-from simclr_tf.experiment import files, networks
+from simclr_tf.experiment import files, networks, table
 from simclr_tf.training import _common
 
 
@@ -22,18 +23,18 @@ def evaluate(config, model, step, splits, say=print):
     Returns:
         Dict of floats as in `result.json`.
     """
-    evaluators = config.eval.evaluators
-    if model.linear_head is None and "head" in evaluators:
+    has_head = model.linear_head is not None
+    if not has_head and "head" in config.eval.evaluators:
         say(
             "No linear head was trained: nearest neighbours judge the features instead."
         )
-        evaluators = tuple(name for name in evaluators if name != "head") or ("knn",)
+    names = _evaluator_names(config, has_head)
     chief = distribution.is_chief(splits.strategy)
-    rows = {"trained": _judge(config, model.encoder, splits, evaluators, model)}
+    rows = {"trained": _judge(config, model.encoder, splits, names, model)}
     if config.eval.compare_untrained:
         with splits.strategy.scope():
             encoder = networks.build_encoder(config)
-        rows["untrained"] = _judge(config, encoder, splits, evaluators, None)
+        rows["untrained"] = _judge(config, encoder, splits, names, None)
     results = {"global_step": float(step)}
     results["eval/regularization_loss"] = float(
         _common.l2_penalty(
@@ -44,7 +45,7 @@ def evaluate(config, model, step, splits, say=print):
     for row, figures in rows.items():
         prefix = "eval/" if row == "trained" else "eval/untrained_"
         results |= {f"{prefix}{name}": value for name, value in figures.items()}
-    for line in _table(rows):
+    for line in table.lines(rows):
         say(line)
     for name in ("result.json", f"result_{step}.json") if chief else ():
         files.write_json(os.path.join(config.model_dir, name), results)
@@ -64,8 +65,13 @@ class Splits:
 
     def __init__(self, config, strategy):
         self._config, self.strategy = config, strategy
-        self._sources = {config.data.eval_split: self._open(config.data.eval_split)}
-        self.num_classes = self._sources[config.data.eval_split].num_classes
+        self._sources = {}
+        self._source(training=False)
+
+    @property
+    def num_classes(self):
+        """Int, classes of the splits that are open."""
+        return max(source.num_classes for source in self._sources.values())
 
     def features(self, encoder, training):
         """`Features` of the training split, or of the evaluation split.
@@ -74,11 +80,7 @@ class Splits:
             encoder: Keras model.
             training: Bool, which split.
         """
-        settings = self._config.data
-        split = settings.train_split if training else settings.eval_split
-        if split not in self._sources:
-            self._sources[split] = self._open(split)
-        source = self._sources[split]
+        settings, source = self._config.data, self._source(training)
         preprocess = EvaluationCrop(settings.image_size)
         batches = {
             "batch_size": self._config.eval.eval_batch_size,
@@ -97,7 +99,17 @@ class Splits:
             )
 
     def require_classes(self, num_classes):
-        """Refuses a linear head that knows other classes than the labels."""
+        """Refuses what the evaluators of a model could not do, before it is trained.
+
+        Args:
+            num_classes: Int, classes of its linear head; None where it has none.
+
+        Raises:
+            UserError: If the head knows other classes than the labels, or an evaluator
+                learns from the training split and that has no labels.
+        """
+        if _learners(self._config, num_classes is not None):
+            self._source(training=True)
         if num_classes not in (None, self.num_classes):
             raise UserError(
                 f"--eval_split={self._config.data.eval_split} of "
@@ -105,52 +117,74 @@ class Splits:
                 f"classes, the linear head {num_classes}."
             )
 
-    def _open(self, split):
-        settings = self._config.data
+    def _source(self, training):
+        """The images that evaluators learn from, or those that they are judged on."""
+        if training not in self._sources:
+            self._sources[training] = self._open(training)
+        return self._sources[training]
+
+    def _open(self, training):
+        settings, names = self._config.data, ",".join(self._config.eval.evaluators)
+        flag = "train_split" if training else "eval_split"
+        split = getattr(settings, flag)
         source = data.open_source(settings.dataset, split, settings.data_dir)
-        if not source.num_classes:
+        if not _is_labelled(source):
+            cure = ", or --evaluators=head without --compare_untrained" * training
             raise UserError(
-                f"Evaluation needs labels, and --dataset={settings.dataset} split "
-                f"{split} has none. Use --mode=train or export."
+                f"--evaluators={names} {'learns from' if training else 'needs'} labels,"
+                f" and --dataset={settings.dataset} --{flag}={split} has none. Give a "
+                f"labelled --{flag}, or --mode=train or export{cure}."
             )
         return source
 
 
-def _judge(config, encoder, splits, evaluators, model):
+def _is_labelled(source):
+    """Whether images have classes; those of some unlabelled splits are all -1."""
+    if not source.num_classes:
+        return False
+    with data.naming_broken_files(source):
+        _, label = next(iter(source.as_dataset()))
+    return int(label) >= 0
+
+
+def _evaluator_names(config, has_head):
+    """The evaluators of the flags; without a linear head, nearest neighbours for it."""
+    names = config.eval.evaluators
+    if has_head:
+        return names
+    return tuple(name for name in names if name != "head") or ("knn",)
+
+
+def _learners(config, has_head):
+    """Those of them that learn from the training split."""
+    names = _evaluator_names(config, has_head)
+    untrained = config.eval.compare_untrained
+    return [name for name in names if name != "head" or untrained]
+
+
+def _judge(config, encoder, splits, names, model):
     """Figures of one encoder; without a trained model, a linear head is trained."""
     test = splits.features(encoder, training=False)
     train = None
-    if "knn" in evaluators or model is None:
+    if model is None or set(names) != {"head"}:
         train = splits.features(encoder, training=True)
-    figures = {}
-    if "head" in evaluators and model is not None:
-        logits = model.classify(test.features)
-        figures |= evaluation.top_k_accuracies(test.labels, logits)
-    elif "head" in evaluators:
-        figures |= evaluation.evaluate_linear(train, test, splits.num_classes)
-    if "knn" in evaluators:
-        knn = evaluation.evaluate_knn(
-            train, test, splits.num_classes, config.eval.knn_neighbors
-        )
-        figures |= {name.replace("label", "knn"): value for name, value in knn.items()}
+    known = {
+        **evaluation.EVALUATORS,
+        "knn": functools.partial(
+            evaluation.evaluate_knn,
+            neighbors=config.eval.knn_neighbors,
+            temperature=config.eval.knn_temperature,
+        ),
+    }
+    if model is not None:
+        known["head"] = lambda train, test, num_classes: model.classify(test.features)
+    figures = evaluation.evaluate_features(
+        train, test, splits.num_classes, {name: known[name] for name in names}
+    )
+    # The names that the published code writes.
+    for k in (1, 5) if "head" in names else ():
+        figures[f"label_top_{k}_accuracy"] = figures[f"head_top_{k}_accuracy"]
     return figures
-
-
-_TITLES = {
-    "label_top_1_accuracy": "linear head, top-1",
-    "label_top_5_accuracy": "linear head, top-5",
-    "knn_top_1_accuracy": "nearest neighbours, top-1",
-    "knn_top_5_accuracy": "nearest neighbours, top-5",
-}
-
-
-def _table(rows):
-    """Lines of a table: a figure a line, an encoder a column."""
-    yield f"{'accuracy in %':<28}" + "".join(f"{name:>12}" for name in rows)
-    for figure, title in _TITLES.items():
-        cells = [figures[figure] for figures in rows.values() if figure in figures]
-        if cells:
-            yield f"{title:<28}" + "".join(f"{100 * value:>12.1f}" for value in cells)
 
 
 def export_model(config, model, step):

@@ -1,74 +1,103 @@
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
-from sklearn import linear_model, neighbors
+from sklearn import linear_model
 from tensorflow import keras
 
+import simclr_tf
+import tf_models
 from simclr_tf import evaluation
+from simclr_tf.errors import UserError
+
+FIGURES = {
+    "top_1_accuracy",
+    "top_1_accuracy_low",
+    "top_1_accuracy_high",
+    "top_5_accuracy",
+    "mean_per_class_accuracy",
+}
 
 
-def clusters(count, seed, classes=4, spread=2.5):
-    random = np.random.RandomState(seed)
-    labels = np.arange(count) % classes
-    centres = np.random.RandomState(99).randn(classes, 16)
-    features = centres[labels] + spread * random.randn(count, 16)
-    return evaluation.Features(features.astype("float32"), labels.astype("int64"))
-
-
-def test_top_k_accuracies_by_hand():
-    scores = [[0.1, 0.5, 0.4], [0.6, 0.3, 0.1], [0.2, 0.3, 0.5]]
-    figures = evaluation.top_k_accuracies([1, 2, 0], scores, ks=(1, 2, 5))
-    assert figures == pytest.approx(
-        {
-            "label_top_1_accuracy": 1 / 3,
-            "label_top_2_accuracy": 1 / 3,
-            "label_top_5_accuracy": 1.0,
-        }
+def colours():
+    """An encoder whose features are the mean colours of the two halves."""
+    return keras.Sequential(
+        [keras.Input([12, 14, 3]), keras.layers.AveragePooling2D((12, 7))]
     )
 
 
-def test_knn_agrees_with_scikit_learn():
-    train, test = clusters(400, 0), clusters(200, 1)
-    oracle = neighbors.KNeighborsClassifier(
-        n_neighbors=7,
-        metric="cosine",
-        algorithm="brute",
-        weights=lambda distance: np.exp((1 - distance) / 0.1),
-    )
-    oracle.fit(train.features, train.labels)
-    scores = evaluation.knn_scores(
-        test.features, train.features, train.labels, 4, 7, temperature=0.1, block=64
-    )
-    np.testing.assert_allclose(scores, oracle.predict_proba(test.features), atol=1e-4)
-    figures = evaluation.evaluate_knn(train, test, 4, 7, temperature=0.1)
-    assert figures["label_top_1_accuracy"] == pytest.approx(
-        oracle.score(test.features, test.labels), abs=0.006
-    )
+def test_every_evaluator_gives_the_same_figures(clusters):
+    train, test = clusters(200, 0, spread=1.0), clusters(100, 1, spread=1.0)
+    found = evaluation.evaluate_features(train, test, 4, ("head", "knn", "logistic"))
+    for name in evaluation.EVALUATORS:
+        of_this = {key for key in found if key.startswith(f"{name}_")}
+        of_this -= {"logistic_l2"}
+        assert of_this == {f"{name}_{figure}" for figure in FIGURES}
+        assert found[f"{name}_top_1_accuracy"] > 0.8
+        assert found[f"{name}_top_5_accuracy"] == 1.0
+    assert found["logistic_l2"] > 0
 
 
-def test_more_neighbors_than_features_counts_all():
-    train = clusters(8, 0)
-    scores = evaluation.knn_scores(
-        train.features, train.features, train.labels, 4, 100, temperature=1e6
-    )
-    np.testing.assert_allclose(scores, np.full([8, 4], 0.25), atol=1e-4)
-
-
-def test_linear_agrees_with_scikit_learn():
+def test_linear_agrees_with_scikit_learn_and_repeats(clusters):
     train, test = clusters(2000, 0), clusters(1000, 1)
     oracle = linear_model.LogisticRegression(C=1e3, max_iter=1000)
     oracle.fit(train.features, train.labels)
-    figures = evaluation.evaluate_linear(train, test, 4)
-    assert figures["label_top_1_accuracy"] == pytest.approx(
+    scores, again = (
+        evaluation.evaluate_linear(train, test, 4).scores for _ in range(2)
+    )
+    assert np.mean(scores.argmax(1) == test.labels) == pytest.approx(
         oracle.score(test.features, test.labels), abs=0.02
     )
+    np.testing.assert_array_equal(scores, again)
+
+
+def test_an_evaluator_of_the_users_own_may_give_bare_scores(clusters):
+    test = clusters(8, 0)
+    found = evaluation.evaluate_features(
+        None, test, 4, {"first": lambda train, test, k: np.eye(k)[[0] * 8]}
+    )
+    assert found["first_top_1_accuracy"] == 0.25
+
+
+def test_any_keras_encoder_on_arrays_batches_and_single_images(photos):
+    images, labels = photos
+    pairs = tf.data.Dataset.from_tensor_slices((images, labels))
+    one_hot = pairs.batch(5).map(lambda x, y: (x, tf.one_hot(y, 2)))
+    found = [
+        evaluation.evaluate(colours(), data, data, 2, {"knn": three}, batch_size=3)
+        for three in [functools.partial(evaluation.evaluate_knn, neighbors=3)]
+        for data in ((images, labels), pairs, pairs.batch(5), one_hot)
+    ]
+    assert found[0]["knn_top_1_accuracy"] == 1.0
+    assert all(other == found[0] for other in found)
+
+
+def test_simclr_is_judged_by_its_encoder_with_its_own_preprocessing(photos):
+    model = simclr_tf.SimCLR(
+        tf_models.ResNet(depth=18, width_multiplier=0.0625, stem="cifar"),
+        tf_models.ProjectionHead(num_layers=2, output_dim=8),
+        simclr_tf.augmentation.SimCLRAugmentation(8, seed=0),
+    )
+    seen = {}
+
+    def spy(train, test, num_classes):
+        seen["features"] = test.features
+        return np.zeros([16, num_classes])
+
+    evaluation.evaluate(model, photos, photos, 2, {"spy": spy}, batch_size=5)
+    expected = model.predict(photos[0], verbose=0)
+    np.testing.assert_allclose(seen["features"], expected, atol=1e-5)
+    crop = simclr_tf.augmentation.EvaluationCrop(8)
+    evaluation.evaluate(model.encoder, photos, photos, 2, {"spy": spy}, crop)
+    np.testing.assert_allclose(seen["features"], expected, atol=1e-5)
 
 
 def test_extract_features_keeps_order_and_the_last_batch():
     images = np.random.RandomState(0).rand(10, 4, 4, 3).astype("float32")
     labels = np.arange(10)
     encoder = keras.Sequential(
-        [keras.layers.AveragePooling2D(2, input_shape=(4, 4, 3))]
+        [keras.Input([4, 4, 3]), keras.layers.AveragePooling2D(2)]
     )
     batches = tf.data.Dataset.from_tensor_slices((images, labels)).batch(4)
     found = evaluation.extract_features(encoder, batches)
@@ -76,10 +105,30 @@ def test_extract_features_keeps_order_and_the_last_batch():
     np.testing.assert_array_equal(found.labels, labels)
     unlabelled = evaluation.extract_features(encoder, batches.map(lambda x, y: x))
     assert unlabelled.labels is None
+    with pytest.raises(UserError, match="a batch at least"):
+        evaluation.extract_features(encoder, batches.take(0))
 
 
-@pytest.mark.parametrize("wrong", [{"neighbors": 0}, {"temperature": 0.0}])
-def test_wrong_arguments_say_what_is_allowed(wrong):
-    train = clusters(8, 0)
-    with pytest.raises(ValueError, match=f"`{next(iter(wrong))}` must be"):
-        evaluation.evaluate_knn(train, train, 4, **wrong)
+def test_a_diverged_encoder_is_named(photos):
+    images, labels = photos
+    broken = np.where(labels[:, None, None, None] == 1, np.nan, images / 255)
+    with pytest.raises(UserError, match="must be finite, got nan or inf for 8 of 16"):
+        evaluation.evaluate(colours(), (broken, labels), (broken, labels), 2)
+
+
+def test_what_is_wrong_is_said(photos):
+    images, labels = photos
+    judge = functools.partial(evaluation.evaluate, colours(), test=photos)
+    unlabelled = tf.data.Dataset.from_tensor_slices(images).batch(4)
+    endless = tf.data.Dataset.from_tensor_slices(photos).batch(4).repeat()
+    for wrong, message in (
+        ({"train": images}, "`train` must be a tf.data.Dataset of .* got ndarray"),
+        ({"train": unlabelled}, "`train` must have labels"),
+        ({"train": endless}, "`train` must be a data set that ends"),
+        ({"train": (images, labels + 1)}, "`train` must have labels in 0 .. 1, got 2"),
+        ({"train": photos, "evaluators": ("svm",)}, "head, knn, logistic.* got svm"),
+        ({"train": photos, "evaluators": ()}, "names out of .* got none"),
+        ({"train": photos, "num_classes": 1}, "`num_classes` must be >= 2, got 1"),
+    ):
+        with pytest.raises(UserError, match=message):
+            judge(**{"num_classes": 2, **wrong})

@@ -58,13 +58,17 @@ WRONG = {
     "got sgd.",
     "--mode=serve": "--mode must be one of train, eval, train_then_eval, export, "
     "got serve.",
-    "--evaluators=head,svm": "--evaluators must be a list of head, knn, got head,svm.",
-    "--evaluators=knn,knn": "--evaluators must be a list of head, knn, got knn,knn.",
-    "--evaluators=": "--evaluators must be a list of head, knn, got nothing.",
+    "--knn_temperature=0": "--knn_temperature must be a number > 0, got 0.",
+    "--evaluators=head,svm": "--evaluators must be a list of head, knn, logistic, "
+    "got head,svm.",
+    "--evaluators=knn,knn": "--evaluators must be a list of head, knn, logistic, "
+    "got knn,knn.",
+    "--evaluators=": "--evaluators must be a list of head, knn, logistic, got nothing.",
     "--use_blur=maybe": "--use_blur must be true or false, got maybe.",
     "--dataset=": "--dataset must be text, got nothing.",
     "--model_dir=": "--model_dir must be text, got nothing.",
-    "--temprature=1": "--temprature is no flag. Close: --temperature.",
+    "--temprature=1": "--temprature is no flag. Close: --temperature, "
+    "--knn_temperature.",
     "--qqq": "--qqq is no flag.",
     "--learning_rate": "--learning_rate needs a value, got none.",
     "cifar10": "'cifar10' is no flag: flags begin with --.",

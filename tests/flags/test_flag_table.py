@@ -73,6 +73,7 @@ OURS = {
     "jit_compile": False,
     "evaluators": ["head"],
     "knn_neighbors": 20,
+    "knn_temperature": 0.07,
     "compare_untrained": False,
 }
 GIVEN = {"dataset": "cifar10", "model_dir": "run"}
@@ -159,8 +160,9 @@ CHANGED = {
     "seed": 3,
     "precision": "mixed_bfloat16",
     "jit_compile": True,
-    "evaluators": ("head", "knn"),
+    "evaluators": ("head", "knn", "logistic"),
     "knn_neighbors": 5,
+    "knn_temperature": 0.5,
     "compare_untrained": True,
     "micro_batch_size": 0,  # of pretrain; see below
     "distribution": "tpu",

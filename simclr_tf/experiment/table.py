@@ -1,0 +1,43 @@
+"""Results for people to read."""
+
+_TITLES = {
+    "head": "linear head",
+    "knn": "nearest neighbours",
+    "logistic": "logistic regression",
+}
+
+
+def lines(rows):
+    """Lines of a table: an evaluator a line, and under it the untrained encoder's.
+
+    Args:
+        rows: Dict from "trained", and "untrained" where it was judged too, to figures
+            as `evaluation.evaluate_features` gives them.
+    """
+    yield _line("accuracy in %", "top-1", "95% interval", "top-5", "mean per class")
+    for name, title in _TITLES.items():
+        for row, figures in rows.items():
+            if f"{name}_top_1_accuracy" in figures:
+                label = title if row == "trained" else f"  {row}"
+                yield _line(label, *_cells(name, figures))
+
+
+def _cells(name, figures):
+    percent = {
+        figure: f"{100 * value:.1f}"
+        for figure, value in figures.items()
+        if figure.startswith(f"{name}_")
+    }
+    yield percent[f"{name}_top_1_accuracy"]
+    low, high = (percent[f"{name}_top_1_accuracy_{end}"] for end in ("low", "high"))
+    yield f"{low} to {high}"
+    yield percent[f"{name}_top_5_accuracy"]
+    yield percent[f"{name}_mean_per_class_accuracy"]
+    if f"{name}_l2" in figures:
+        yield f"l2 = {figures[f'{name}_l2']:.2g}"
+
+
+def _line(label, *cells):
+    widths = (9, 16, 9, 17, 15)
+    pairs = zip(cells, widths, strict=False)
+    return f"{label:<20}" + "".join(f"{cell:>{width}}" for cell, width in pairs)
