@@ -1,6 +1,7 @@
 """Images from anywhere, as sources and as batches."""
 
 from simclr_tf.data.folder import naming_broken_files
+from simclr_tf.data.label_subset import balanced_subset, named_subset
 from simclr_tf.data.load import Info, load, open_source
 from simclr_tf.data.pipeline import (
     Share,
@@ -11,18 +12,23 @@ from simclr_tf.data.pipeline import (
     train_batches,
 )
 from simclr_tf.data.source import ArraySource, FileSource, SequentialSource, Source
+from simclr_tf.data.subset import Relabelled, Subset
 
 __all__ = [
     "ArraySource",
     "FileSource",
     "Info",
+    "Relabelled",
     "SequentialSource",
     "Share",
     "Source",
+    "Subset",
+    "balanced_subset",
     "batched_views",
     "eval_batches",
     "eval_examples",
     "load",
+    "named_subset",
     "naming_broken_files",
     "open_source",
     "shuffled_index",

@@ -2,6 +2,7 @@
 
 import os
 
+import numpy as np
 import tensorflow as tf
 
 from simclr_tf.errors import UserError
@@ -20,16 +21,44 @@ class Source:
 
     random_access = True
 
-    def __init__(self, name, num_examples, class_names=None, image_shape=None):
+    def __init__(
+        self,
+        name,
+        num_examples,
+        class_names=None,
+        image_shape=None,
+        labels=None,
+        file_names=None,
+    ):
         self.name = name
         self.num_examples = num_examples
         self.class_names = class_names
         self.image_shape = image_shape
+        # Each a sequence, a function that reads one when it is asked for, or None.
+        self._read_labels, self._read_file_names = labels, file_names
 
     @property
     def num_classes(self):
         """Int, or None where images have no labels."""
         return None if self.class_names is None else len(self.class_names)
+
+    def labels(self):
+        """Every label by number, without decoding an image.
+
+        Returns:
+            NumPy int64 `[N]`, -1 where a label is not known; None where there are none.
+        """
+        labels = _called(self._read_labels)
+        return None if labels is None else np.asarray(labels, np.int64)
+
+    def file_names(self):
+        """Every image's file by number, without decoding an image.
+
+        Returns:
+            List of str, paths or base names; None where images have no names.
+        """
+        names = _called(self._read_file_names)
+        return None if names is None else list(names)
 
     def read(self, index):
         """Examples by number, in graph mode.
@@ -43,9 +72,16 @@ class Source:
         """
         raise NotImplementedError
 
-    def as_dataset(self):
-        """Unbatched `tf.data.Dataset` of every example once, in order of number."""
+    def as_dataset(self, mask=None):
+        """Unbatched `tf.data.Dataset` of every example once, in order of number.
+
+        Args:
+            mask: Bool `[N]`, the examples to take; the others are not decoded. None
+                takes all.
+        """
         numbers = tf.data.Dataset.range(self.num_examples)
+        if mask is not None:
+            numbers = tf.data.Dataset.from_tensor_slices(np.flatnonzero(mask))
         return numbers.map(self.read, num_parallel_calls=tf.data.AUTOTUNE)
 
 
@@ -57,12 +93,15 @@ class ArraySource(Source):
         labels: Int `[N]` or None.
         class_names: Sequence of str; None numbers the classes.
         name: Str.
+        file_names: List of `N` str, a function that gives it, or None.
 
     Raises:
         ValueError: If shapes or dtypes are others.
     """
 
-    def __init__(self, images, labels=None, class_names=None, name="arrays"):
+    def __init__(
+        self, images, labels=None, class_names=None, name="arrays", file_names=None
+    ):
         images = tf.convert_to_tensor(images)
         if images.shape.rank == 3:
             images = images[..., tf.newaxis]
@@ -86,6 +125,8 @@ class ArraySource(Source):
             images.shape[0],
             class_names if labels is not None else None,
             (images.shape[1], images.shape[2], 3),
+            labels,
+            file_names,
         )
         self._images, self._labels = images, labels
 
@@ -112,8 +153,10 @@ class FileSource(Source):
     """
 
     def __init__(self, paths, labels=None, class_names=None, name="files"):
-        super().__init__(name, len(paths), class_names)
         self.paths = list(paths)
+        super().__init__(
+            name, len(paths), class_names, labels=labels, file_names=self.paths
+        )
         self._paths = tf.constant(self.paths)
         self._labels = None if labels is None else tf.constant(labels, tf.int64)
 
@@ -128,22 +171,45 @@ class SequentialSource(Source):
     """A data set that can only be read in its own order, such as a large TFDS one.
 
     Args:
-        dataset: Unbatched `tf.data.Dataset` of `(image, label)` or `image`, images
-            uint8 `[H, W, 3]`.
+        dataset: Unbatched `tf.data.Dataset` of what `parse` takes, in an order that is
+            always the same.
         num_examples: Int.
         class_names: Tuple of str, or None.
         image_shape: `(H, W, 3)` or None.
         name: Str.
+        parse: Callable in graph mode from an element to `(image, label)` or `image`,
+            images uint8 `[H, W, 3]`; None where the elements are that already.
+        labels: Int `[N]`, a function that reads it, or None.
+        file_names: List of `N` str, a function that reads it, or None.
     """
 
     random_access = False
 
-    def __init__(self, dataset, num_examples, class_names, image_shape, name):
-        super().__init__(name, num_examples, class_names, image_shape)
-        self._dataset = dataset
+    def __init__(
+        self,
+        dataset,
+        num_examples,
+        class_names,
+        image_shape,
+        name,
+        parse=None,
+        labels=None,
+        file_names=None,
+    ):
+        super().__init__(
+            name, num_examples, class_names, image_shape, labels, file_names
+        )
+        self._dataset, self._parse = dataset, parse
 
-    def as_dataset(self):
-        return self._dataset
+    def as_dataset(self, mask=None):
+        dataset = self._dataset
+        if mask is not None:
+            wanted = tf.constant(mask)
+            dataset = dataset.enumerate().filter(lambda number, _: wanted[number])
+            dataset = dataset.map(lambda _, element: element)
+        if self._parse is None:
+            return dataset
+        return dataset.map(self._parse, num_parallel_calls=tf.data.AUTOTUNE)
 
 
 def decode(encoded):
@@ -157,10 +223,19 @@ def in_memory(source):
     batches = source.as_dataset().batch(1024)
     parts = [batch if isinstance(batch, tuple) else (batch,) for batch in batches]
     arrays = [tf.concat(column, axis=0) for column in zip(*parts, strict=True)]
-    return ArraySource(*arrays, class_names=source.class_names, name=source.name)
+    return ArraySource(
+        *arrays,
+        class_names=source.class_names,
+        name=source.name,
+        file_names=source.file_names,
+    )
 
 
 def require_directory(path, flag="data_dir"):
     """Refuses a path that is no folder."""
     if not os.path.isdir(path):
         raise UserError(f"--{flag} must be a folder, got {path}.")
+
+
+def _called(value):
+    return value() if callable(value) else value

@@ -40,24 +40,38 @@ def open_tfds(name, split, data_dir=None):
         raise UserError(
             f"--dataset={name} has no feature image; it has {', '.join(features)}."
         )
-    dataset = builder.as_dataset(split=split, shuffle_files=False)
     label = features["label"] if "label" in features else None
     labelled = isinstance(label, tfds.features.ClassLabel)
-    dataset = dataset.map(
-        lambda example: (
-            (_rgb(example["image"]), tf.cast(example["label"], tf.int64))
-            if labelled
-            else _rgb(example["image"])
-        ),
-        num_parallel_calls=tf.data.AUTOTUNE,
+    # Labels and names are read, and images left out, without decoding any.
+    dataset = builder.as_dataset(
+        split=split,
+        shuffle_files=False,
+        decoders={"image": tfds.decode.SkipDecoding()},
     )
+
+    def parse(example):
+        image = _rgb(features["image"].decode_example(example["image"]))
+        return (image, tf.cast(example["label"], tf.int64)) if labelled else image
+
+    def column(name):
+        return list(dataset.map(lambda example: example[name]).as_numpy_iterator())
+
+    def file_names():
+        return [file_name.decode() for file_name in column("file_name")]
+
     shape = features["image"].shape
     shape = (shape[0], shape[1], 3) if shape[0] and shape[1] else None
-    count = builder.info.splits[split].num_examples
     source = SequentialSource(
-        dataset, count, tuple(label.names) if labelled else None, shape, name
+        dataset,
+        builder.info.splits[split].num_examples,
+        tuple(label.names) if labelled else None,
+        shape,
+        name,
+        parse,
+        labels=(lambda: column("label")) if labelled else None,
+        file_names=file_names if "file_name" in features else None,
     )
-    if shape and count * shape[0] * shape[1] * 3 <= _IN_MEMORY_BYTES:
+    if shape and source.num_examples * shape[0] * shape[1] * 3 <= _IN_MEMORY_BYTES:
         return in_memory(source)
     return source
 
@@ -65,7 +79,8 @@ def open_tfds(name, split, data_dir=None):
 def open_tfrecords(pattern):
     """TFRecord files of `tf.train.Example`s.
 
-    Each has `image/encoded`, and `image/class/label` (an int from 0) where it is known.
+    Each has `image/encoded`, and where they are known `image/class/label` (an int from
+    0) and `image/filename`.
 
     Args:
         pattern: Str, a file or a pattern such as `data/train-*.tfrecord`.
@@ -80,30 +95,39 @@ def open_tfrecords(pattern):
     if not files:
         raise UserError(f"--dataset={pattern}: no such TFRecord file.")
     records = tf.data.TFRecordDataset(files)
-    labels, missing = [], 0
+    labels, names, missing = [], [], 0
     for record in records:
         features = tf.train.Example.FromString(record.numpy()).features.feature
         if not features["image/encoded"].bytes_list.value:
             raise UserError(f"--dataset={pattern}: an example has no image/encoded.")
         label = features["image/class/label"].int64_list.value
         labels.extend(label[:1])
+        names.extend(features["image/filename"].bytes_list.value[:1])
         missing += not label
     if not labels and not missing:
         raise UserError(f"--dataset={pattern} holds no example.")
-    names = None
+    count, classes = len(labels) + missing, None
     if not missing:
-        names = tuple(str(number) for number in range(max(labels) + 1))
+        classes = tuple(str(number) for number in range(max(labels) + 1))
 
     def parse(record):
         spec = {"image/encoded": tf.io.FixedLenFeature([], tf.string)}
-        if names:
+        if classes:
             spec["image/class/label"] = tf.io.FixedLenFeature([], tf.int64)
         example = tf.io.parse_single_example(record, spec)
         image = decode(example["image/encoded"])
-        return (image, example["image/class/label"]) if names else image
+        return (image, example["image/class/label"]) if classes else image
 
-    dataset = records.map(parse, num_parallel_calls=tf.data.AUTOTUNE)
-    return SequentialSource(dataset, len(labels) + missing, names, None, pattern)
+    return SequentialSource(
+        records,
+        count,
+        classes,
+        None,
+        pattern,
+        parse,
+        labels=labels if classes else None,
+        file_names=[n.decode() for n in names] if len(names) == count else None,
+    )
 
 
 def _builder(tfds, name, data_dir):

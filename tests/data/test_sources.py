@@ -87,6 +87,9 @@ def test_folder_of_classes_nested_and_in_every_format(tmp_path):
     assert info.class_names == ("cat", "dog") and info.image_shape is None
     images, labels = zip(*dataset, strict=True)
     assert [int(label) for label in labels] == [0, 0, 1, 1, 1]
+    source = data.open_source(str(root))
+    np.testing.assert_array_equal(source.labels(), [0, 0, 1, 1, 1])
+    assert source.file_names()[0] == f"{root}/cat/a.jpg"
     assert [image.shape.as_list() for image in images][1] == [4, 9, 3]
     np.testing.assert_array_equal(images[4], np.full([5, 6, 3], 77))
     np.testing.assert_allclose(images[0][0, 0], [200, 10, 10], atol=8)
@@ -152,11 +155,32 @@ def test_tfrecord_of_encoded_images(tmp_path):
         writer.write(example(20, 2))
     source = data.open_source(path)
     assert (source.num_examples, source.num_classes) == (2, 3)
+    np.testing.assert_array_equal(source.labels(), [0, 2])
+    assert source.file_names() is None
     images, labels = zip(*source.as_dataset(), strict=True)
     assert [int(label) for label in labels] == [0, 2]
     np.testing.assert_array_equal(images[1], np.full([4, 5, 3], 20))
     with pytest.raises(UserError, match="no such TFRecord"):
         data.open_source(str(tmp_path / "none.tfrecord"))
+
+
+def test_tfrecord_with_file_names(tmp_path):
+    path = str(tmp_path / "named.tfrecord")
+    encoded = tf.io.encode_png(np.zeros([4, 5, 3], "uint8")).numpy()
+    with tf.io.TFRecordWriter(path) as writer:
+        for name in (b"n01_7.JPEG", b"n02_3.JPEG"):
+            features = {
+                key: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+                for key, value in (
+                    ("image/encoded", encoded),
+                    ("image/filename", name),
+                )
+            }
+            example = tf.train.Example(features=tf.train.Features(feature=features))
+            writer.write(example.SerializeToString())
+    source = data.open_source(path)
+    assert source.file_names() == ["n01_7.JPEG", "n02_3.JPEG"]
+    assert source.labels() is None
 
 
 def test_tensorflow_datasets_by_name(tmp_path):
@@ -168,10 +192,66 @@ def test_tensorflow_datasets_by_name(tmp_path):
     assert source.random_access and source.image_shape == (28, 28, 3)
     image, label = source.read(tf.constant(3, tf.int64))
     assert image.dtype == tf.uint8 and label.dtype == tf.int64
+    labels = [int(label) for _, label in source.as_dataset()]
+    np.testing.assert_array_equal(source.labels(), labels)
     part = data.open_source("dummy_mnist", "train[:25%]", str(tmp_path))
     assert part.num_examples == 5
     with pytest.raises(UserError, match="no split bogus; there are: .*test"):
         data.open_source("dummy_mnist", "bogus", str(tmp_path))
+
+
+def test_labels_and_names_of_a_large_tensorflow_dataset(tmp_path, monkeypatch):
+    import tensorflow_datasets as tfds
+
+    from simclr_tf.data import tfds as opener
+
+    random = np.random.RandomState(0)
+
+    class Named(tfds.core.GeneratorBasedBuilder):
+        """As imagenet2012 is: pictures of many sizes, with the names of their files."""
+
+        VERSION = tfds.core.Version("1.0.0")
+
+        def _info(self):
+            return self.dataset_info_from_configs(
+                features=tfds.features.FeaturesDict(
+                    {
+                        "image": tfds.features.Image(),
+                        "label": tfds.features.ClassLabel(names=["a", "b"]),
+                        "file_name": tfds.features.Text(),
+                    }
+                )
+            )
+
+        def _split_generators(self, manager):
+            return {"train": self._generate_examples()}
+
+        def _generate_examples(self):
+            for number in range(8):
+                image = random.randint(0, 256, [4 + number, 5, 3]).astype("uint8")
+                name = f"n{number % 2:02d}_{number}.JPEG"
+                yield number, {"image": image, "label": number % 2, "file_name": name}
+
+    builder = Named(data_dir=tmp_path)
+    builder.download_and_prepare()
+    monkeypatch.setattr(opener, "_builder", lambda *arguments: builder)
+    source = data.open_source("named", "train", str(tmp_path))
+    assert not source.random_access
+    images, labels = zip(*source.as_dataset(), strict=True)
+    decoded = []
+    decode = tfds.features.Image.decode_example
+    monkeypatch.setattr(
+        tfds.features.Image,
+        "decode_example",
+        lambda self, example: decoded.append(1) or decode(self, example),
+    )
+    np.testing.assert_array_equal(source.labels(), labels)
+    assert decoded == []
+    # The name says the number, and the number the height: all in one order.
+    heights = [int(name[4:-5]) + 4 for name in source.file_names()]
+    assert heights == [image.shape[0] for image in images]
+    part = data.Subset(source, [6, 2])
+    assert [i.shape[0] for i, _ in part.as_dataset()] == [heights[2], heights[6]]
 
 
 def test_a_download_that_fails_says_where_to_put_the_data(tmp_path, monkeypatch):
@@ -215,7 +295,11 @@ def test_arrays_with_and_without_labels():
     found, labels = source.read(tf.constant([3, 1], tf.int64))
     np.testing.assert_array_equal(found, images[[3, 1]])
     np.testing.assert_array_equal(labels, [0, 1])
+    np.testing.assert_array_equal(source.labels(), [0, 1, 2, 0, 1])
+    assert source.labels().dtype == np.int64
     assert data.ArraySource(images).read(tf.constant(2)).shape == (4, 6, 3)
+    assert data.ArraySource(images).labels() is None
+    assert data.ArraySource(images).file_names() is None
     with pytest.raises(ValueError, match=r"`images` must be uint8 .*got float32"):
         data.ArraySource(images.astype("float32"))
     with pytest.raises(ValueError, match=r"`labels` must be \[5\], got \(2,\)"):
