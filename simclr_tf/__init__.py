@@ -5,6 +5,7 @@ import importlib
 _HOMES = {
     "SimCLR": "simclr_tf.training.simclr",
     "Classifier": "simclr_tf.training.classifier",
+    "Distillation": "simclr_tf.training.distillation",
     "augmentation": None,
     "data": None,
     "distribution": None,

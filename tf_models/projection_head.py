@@ -117,6 +117,16 @@ class ProjectionHead(keras.layers.Layer):
             outputs.append(tf.cast(hidden, tf.float32))
         return outputs
 
+    def freeze_after(self, layer):
+        """Freezes what comes after one of the `hidden_layers`.
+
+        Args:
+            layer: Int, 0 freezes the whole head, -1 nothing.
+        """
+        for number in range(layer % (self._depth() + 1), self._depth()):
+            getattr(self, f"dense_{number}").trainable = False
+            getattr(self, f"batch_normalization_{number}").trainable = False
+
     def get_config(self):
         return {
             **super().get_config(),

@@ -44,11 +44,16 @@ class ServingModule(tf.Module):
     def make_signatures(self):
         """The functions of the SavedModel, by name."""
         images = tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")
+        # Ours takes any size; of others nothing is known.
+        ours = hasattr(self.encoder, "endpoints")
+        size = None if ours else self._preprocess.image_size
+        floats = tf.TensorSpec([None, size, size, 3], tf.float32, name="images")
         image_bytes = tf.TensorSpec([None], tf.string, name="image_bytes")
         return {
             "serving_default": tf.function(self.serve, [images]),
             "serve_image_bytes": tf.function(self.serve_image_bytes, [image_bytes]),
             "endpoints": tf.function(self.endpoints, [images]),
+            "preprocessed": tf.function(self._outputs, [floats]),
         }
 
     def serve(self, images):
@@ -85,6 +90,7 @@ class ServingModule(tf.Module):
         return self._preprocess(tf.ensure_shape(image, [None, None, 3]))
 
     def _outputs(self, images):
+        """What is served of float images `[B, H, W, 3]` in [0, 1]."""
         features = _common.pooled(self.encoder(images, training=False))
         outputs = {"features": features}
         if self.linear_head is not None:
@@ -114,7 +120,10 @@ def save(
     first frame, BMP), each of its own size. Both give `features` `[B, C]`, and
     `logits` and `probabilities` where there is a linear head. `endpoints` takes
     `images` and gives the outputs of every block group and of the heads. The
-    evaluation preprocessing is inside.
+    evaluation preprocessing is inside of these three. `preprocessed` takes `images`
+    that have it behind them, or are views: float32 `[B, H, W, 3]` in [0, 1], of any
+    size with `tf_models.ResNet`, else of `image_size`; it gives what `serving_default`
+    does.
 
     Args:
         encoder: Keras model from float images in [0, 1] to `[B, C]` or `[B, h, w, C]`.

@@ -1,9 +1,11 @@
 """NT-Xent, and metrics of the contrastive task."""
 
+from simclr_tf.losses.distillation import distillation_loss
 from simclr_tf.losses.metrics import contrastive_accuracy, contrastive_entropy
 from simclr_tf.losses.nt_xent import NTXent, nt_xent
 
 __all__ = [
+    "distillation_loss",
     "NTXent",
     "contrastive_accuracy",
     "contrastive_entropy",

@@ -48,7 +48,7 @@ def feature_dim(encoder, image_size=None):
     return shape[-1]
 
 
-def global_mean(values):
+def global_mean(values, weights=None):
     """Mean over the rows of all replicas, as this replica's share of it.
 
     The shares of all replicas add up to the mean, and so do their gradients: what
@@ -57,15 +57,21 @@ def global_mean(values):
 
     Args:
         values: Float tensor `[b]`, one value a row of this replica.
+        weights: Float tensor `[b]` or None, how much each row counts; where none does
+            on any replica, the mean is 0.
 
     Returns:
         Float32 scalar, this replica's sum over the number of rows of all replicas.
     """
-    rows = tf.cast(tf.shape(values)[0], tf.float32)
+    values = tf.cast(values, tf.float32)
+    if weights is None:
+        rows = tf.cast(tf.shape(values)[0], tf.float32)
+    else:
+        rows, values = tf.reduce_sum(weights), values * weights
     context = tf.distribute.get_replica_context()
     if context is not None and context.num_replicas_in_sync > 1:
         rows = context.all_reduce(tf.distribute.ReduceOp.SUM, rows)
-    return tf.reduce_sum(tf.cast(values, tf.float32)) / rows
+    return tf.math.divide_no_nan(tf.reduce_sum(values), rows)
 
 
 def sparse_labels(labels):

@@ -13,7 +13,8 @@ class Classifier(keras_compat.DistributedModel):
     """Class logits from a pre-trained encoder; `compile` and `fit` as any Keras model.
 
     What `fine_tune_after_block` freezes does not change by one bit in training, batch
-    statistics included.
+    statistics included. Where that is the whole encoder, it can be trained on features
+    that were computed once (`extract_features`), with the same result.
 
     Args:
         encoder: Keras model from float images `[B, H, W, 3]` in [0, 1] to features
@@ -35,7 +36,8 @@ class Classifier(keras_compat.DistributedModel):
             variables that the optimizer does not decay itself.
 
     Call arguments:
-        images: `[B, H, W, 3]` uint8 or float in [0, 1].
+        images: `[B, H, W, 3]` uint8 or float in [0, 1]; or float `[B, C]`, features
+            that the encoder gave before.
         training: Bool.
 
     Returns:
@@ -91,13 +93,26 @@ class Classifier(keras_compat.DistributedModel):
             )
         if self.projection_head is not None:
             self.projection_head.trainable = self.fine_tune_after_block != 4
+            self.projection_head.freeze_after(self.ft_proj_selector)  # no one sees it
 
     def call(self, images, training=False):
+        if len(images.shape) != 2:
+            images = self.preprocess(images, training)
+        return self.logits(images, training)
+
+    def preprocess(self, images, training=False):
+        """Float images in [0, 1] as the encoder takes them: a view in training."""
         if self.augmentation is None:
-            images = _common.as_unit_range(images)
-        else:
-            images = self.augmentation(images, training=training)
-        features = _common.pooled(self.encoder(images, training=training))
+            return _common.as_unit_range(images)
+        return self.augmentation(images, training=training)
+
+    def logits(self, images, training=False):
+        """Logits `[B, num_classes]` of preprocessed images, or of features `[B, C]`."""
+        # Frozen, the encoder may still hold layers that draw in training, as dropout.
+        training = training and self.fine_tune_after_block != 4
+        features = images
+        if len(images.shape) != 2:
+            features = _common.pooled(self.encoder(images, training=training))
         return self.linear_head(self._hidden(features, training))
 
     def classify(self, features):

@@ -1,0 +1,149 @@
+"""A student that learns what a teacher says of images, as in SimCLRv2."""
+
+import tensorflow as tf
+from tensorflow import keras
+
+from simclr_tf import keras_compat
+from simclr_tf.losses import distillation_loss
+from simclr_tf.training import _common
+from simclr_tf.training.classifier import Classifier
+
+_LOGS = ("loss", "distill_loss", "supervised_loss", "supervised_acc", "weight_decay")
+
+
+@keras.utils.register_keras_serializable(package="simclr_tf")
+class Distillation(Classifier):
+    """Trains a classifier on the soft labels of another one.
+
+    The loss of a batch is equation 3 of the paper, with `w` its `1 - alpha`:
+
+        (1 - w) * mean over images of  tau^2 * CE(P^T(y | x; tau), P^S(y | x; tau))
+          + w   * mean over labelled images of  -log P^S(y | x)
+
+    `tau^2` is that of the published code, see `simclr_tf.losses.distillation_loss`.
+    Teacher and student see the same view; the teacher is in inference mode, and never
+    changes. The student is what a `Classifier` is: its variables alone are trained.
+
+    `fit` takes `images` or `(images, labels)`, labels -1 where one is not known.
+
+    Args:
+        encoder: The student's, see `Classifier`.
+        num_classes: Int, of the teacher and the labels.
+        teacher: `Classifier`, or any Keras model or layer from float images `[B, H, W,
+            3]` in [0, 1] to logits `[B, num_classes]`. It is frozen for good.
+        temperature: Positive float tau.
+        label_weight: Float `w` in [0, 1].
+        **kwargs: Those of `Classifier`.
+
+    Call arguments, returns: as of `Classifier`, the student's.
+
+    Raises:
+        ValueError: If an argument is out of range, or in training, if the teacher has
+            another number of classes.
+
+    Example:
+        >>> import tf_models
+        >>> small = tf_models.ResNet(depth=18, width_multiplier=0.25, stem="cifar")
+        >>> teacher = Classifier(tf_models.ResNet(depth=18, stem="cifar"), 10)
+        >>> student = Distillation(small, 10, teacher)
+        >>> student.compile("adam")
+        >>> len(student.trainable_variables) == len(small.trainable_variables) + 2
+        True
+
+    Reference: Chen et al. 2020b, https://arxiv.org/abs/2006.10029, section 2.3.
+    """
+
+    def __init__(
+        self,
+        encoder,
+        num_classes,
+        teacher,
+        temperature=1.0,
+        label_weight=0.0,
+        **kwargs,
+    ):
+        if not temperature > 0:
+            raise ValueError(f"`temperature` must be positive, got {temperature}.")
+        if not 0 <= label_weight <= 1:
+            raise ValueError(f"`label_weight` must be in [0, 1], got {label_weight}.")
+        super().__init__(encoder, num_classes, **kwargs)
+        teacher.trainable = False
+        self.teacher = teacher
+        self.temperature = temperature
+        self.label_weight = label_weight
+        self._trackers = {name: keras.metrics.Mean(name=name) for name in _LOGS}
+
+    @property
+    def metrics(self):
+        return list(self._trackers.values())
+
+    def _symbolic_build(self, iterator=None, data_batch=None):
+        """What is left to build for Keras 3: the optimizer's state."""
+        keras_compat.build_optimizer_state(self.optimizer, self.trainable_variables)
+
+    def train_step(self, data):
+        """One step of the student; returns the running means."""
+        images, labels = self._view(data, training=True)
+        soft = self._teach(images)
+        with tf.GradientTape() as tape:
+            loss, values = self._loss(soft, self.logits(images, training=True), labels)
+        variables = self.trainable_variables
+        gradients = keras_compat.scaled_gradients(tape, loss, variables, self.optimizer)
+        gradients = keras_compat.unscaled(gradients, self.optimizer)
+        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        return self._track(values)
+
+    def test_step(self, data):
+        """The same figures with the student in inference mode."""
+        images, labels = self._view(data, training=False)
+        student = self.logits(images)
+        return self._track(self._loss(self._teach(images), student, labels)[1])
+
+    def _view(self, data, training):
+        images, labels = keras_compat.unpack(data)
+        labels = None if labels is None else _common.sparse_labels(labels)
+        return self.preprocess(images, training), labels
+
+    def _teach(self, images):
+        """The teacher's logits `[B, K]` of a view."""
+        if isinstance(self.teacher, Classifier):  # no preprocessing of its own
+            return self.teacher.logits(images, training=False)
+        return self.teacher(images, training=False)
+
+    def _loss(self, teacher, student, labels):
+        """This replica's share of the loss, and `(values, weights)` to be tracked."""
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        distill = distillation_loss(teacher, student, self.temperature)  # [B]
+        undecayed = _common.undecayed(self.trainable_variables, self.optimizer)
+        decay = _common.l2_penalty(undecayed, self.weight_decay)
+        loss = (1 - self.label_weight) * _common.global_mean(distill)
+        loss += decay / replicas
+        values = {"distill_loss": (distill, None), "weight_decay": (decay, None)}
+        if labels is not None:
+            known = tf.cast(labels >= 0, tf.float32)
+            supervised = tf.nn.sparse_softmax_cross_entropy_with_logits(
+                tf.maximum(labels, 0), student
+            )
+            hits = tf.equal(labels, tf.argmax(student, axis=-1))
+            loss += self.label_weight * _common.global_mean(supervised, known)
+            values["supervised_loss"] = (supervised, known)
+            values["supervised_acc"] = (hits, known)
+        values["loss"] = (replicas * loss, None)
+        return loss, values
+
+    def _track(self, values):
+        """Adds values to the running means, each row by its weight; returns those."""
+        for name, (value, weights) in values.items():
+            value = tf.cast(value, tf.float32)
+            self._trackers[name].update_state(value, sample_weight=weights)
+        return keras_compat.means_over_replicas(
+            {name: self._trackers[name] for name in values}
+        )
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            **_common.serialized(self, ("teacher",)),
+            "temperature": self.temperature,
+            "label_weight": self.label_weight,
+        }
