@@ -24,6 +24,30 @@ values.integer(
     low=1,
 )
 values.floating(
+    "label_fraction",
+    1.0,
+    "Share of the training split whose labels may be used, the same number of every "
+    "class: 0.01, 0.1. finetune trains on these images alone, distill hides the other "
+    "labels, evaluators learn from these. Of one seed, 0.01 is part of 0.1.",
+    above=0,
+    high=1,
+)
+values.integer("label_seed", 0, "Seed of --label_fraction.", low=0, high=2**31 - 1)
+values.string(
+    "label_file",
+    None,
+    "Text file instead of --label_fraction: the name of an image on each line, as in "
+    "the published lists (n01440764_10026.JPEG), with folders where names are not "
+    "enough.",
+)
+values.one_of(
+    "augmentation",
+    "crop_and_flip",
+    ["crop_and_flip", "none"],
+    "finetune, distill: what is drawn of an image. none: the evaluation crop; with "
+    "--fine_tune_after_block=4, features are then computed once and kept in memory.",
+)
+values.floating(
     "color_jitter_strength",
     1.0,
     "Strength of the colour distortion in pre-training. The paper: 1 for ImageNet, 0.5 "
@@ -39,3 +63,36 @@ values.floating(
     above=0,
     high=1,
 )
+
+
+@values.check
+def _labels_are_chosen_once(label_fraction, label_file):
+    if label_file and label_fraction < 1:
+        return (
+            f"--label_fraction must be 1 with --label_file={label_file}, got "
+            f"{label_fraction:g}: each chooses the images that have labels."
+        )
+    return None
+
+
+@values.check
+def _labels_are_used(mode, train_mode, label_fraction, label_file):
+    pretrains = "train" in mode and train_mode == "pretrain"
+    if pretrains and (label_file or label_fraction < 1):
+        name = "label_file" if label_file else "label_fraction"
+        return (
+            f"--{name} must not be given with --train_mode=pretrain in training, got "
+            f"{label_file or f'{label_fraction:g}'}: it is for finetune, distill and "
+            "--mode=eval."
+        )
+    return None
+
+
+@values.check
+def _augmentation_fits(mode, train_mode, augmentation):
+    if "train" in mode and train_mode == "pretrain" and augmentation == "none":
+        return (
+            "--augmentation must be crop_and_flip with --train_mode=pretrain, got "
+            "none: it is for finetune and distill."
+        )
+    return None

@@ -7,8 +7,9 @@ from flags import values
 values.one_of(
     "train_mode",
     "pretrain",
-    ["pretrain", "finetune"],
-    "pretrain: SimCLR. finetune: a linear head on a pre-trained encoder, with labels.",
+    ["pretrain", "finetune", "distill"],
+    "pretrain: SimCLR. finetune: a linear head on a pre-trained encoder, with labels. "
+    "distill: what --teacher says of the images, with or without labels.",
 )
 values.integer("train_batch_size", 512, "Images a step, over all replicas.", low=1)
 values.integer(
@@ -70,7 +71,35 @@ values.integer(
     low=-1,
     high=4,
 )
-values.boolean("zero_init_logits_layer", False, "finetune: start the linear head at 0.")
+values.boolean(
+    "zero_init_logits_layer", False, "finetune, distill: start the linear head at 0."
+)
+values.boolean(
+    "from_scratch",
+    False,
+    "finetune: start from random weights instead of --checkpoint, the supervised "
+    "baseline.",
+)
+values.string(
+    "teacher",
+    None,
+    "distill: folder or prefix of a checkpoint with a linear head, fine-tuned or "
+    "pre-trained, of any network; or a SavedModel folder, ours or a published one.",
+)
+values.floating(
+    "distill_temperature",
+    1.0,
+    "distill: divides the logits of teacher and student. The second paper: 1 for a "
+    "large teacher, 0.1 for one of the student's size.",
+    above=0,
+)
+values.floating(
+    "label_weight",
+    0.0,
+    "distill: weight w of the labels in (1 - w) x distillation + w x labels.",
+    low=0,
+    high=1,
+)
 values.one_of(
     "precision",
     "float32",
@@ -130,11 +159,42 @@ def _warmup_fits(mode, warmup_epochs, train_epochs, train_steps, given):
 
 
 @values.check
-def _something_to_start_from(mode, train_mode, checkpoint, model_dir):
+def _something_to_start_from(mode, train_mode, checkpoint, model_dir, from_scratch):
+    if "train" not in mode:
+        return None
+    if from_scratch and train_mode != "finetune":
+        return (
+            f"--from_scratch must be false with --train_mode={train_mode}, got true: "
+            "it is for finetune."
+        )
+    if from_scratch and checkpoint:
+        return (
+            f"--from_scratch must be false with --checkpoint={checkpoint}, got true: "
+            "leave out one of them."
+        )
     resumes = model_dir and os.path.exists(os.path.join(model_dir, "checkpoint"))
-    if "train" in mode and train_mode == "finetune" and not checkpoint and not resumes:
+    if train_mode == "finetune" and not (checkpoint or from_scratch or resumes):
         return (
             "--train_mode=finetune needs --checkpoint, a folder or prefix that "
-            "pre-training wrote; got none, and --model_dir has none to resume."
+            "pre-training wrote, or --from_scratch; got none, and --model_dir has none "
+            "to resume."
+        )
+    return None
+
+
+@values.check
+def _someone_to_learn_from(mode, train_mode, teacher, label_weight):
+    if "train" not in mode:
+        return None
+    if train_mode == "distill" and not teacher:
+        return (
+            "--train_mode=distill needs --teacher, a checkpoint with a linear head or "
+            "a SavedModel folder; got none."
+        )
+    if train_mode != "distill" and (teacher or label_weight):
+        name = "teacher" if teacher else "label_weight"
+        return (
+            f"--{name} must not be given with --train_mode={train_mode}, got "
+            f"{teacher or f'{label_weight:g}'}: it is for distill."
         )
     return None

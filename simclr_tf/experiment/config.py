@@ -18,12 +18,16 @@ class DataConfig:
     eval_split: str = "validation"
     cache_dataset: bool = False
     image_size: int = 224
+    label_fraction: float = 1.0
+    label_seed: int = 0
+    label_file: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class AugmentationConfig:
     """How a random view is drawn."""
 
+    augmentation: str = "crop_and_flip"
     color_jitter_strength: float = 1.0
     use_blur: bool = True
     min_crop_area: float = 0.08
@@ -66,6 +70,10 @@ class TrainConfig:
     fine_tune_after_block: int = -1
     ft_proj_selector: int = 0
     zero_init_logits_layer: bool = False
+    from_scratch: bool = False
+    teacher: str | None = None
+    distill_temperature: float = 1.0
+    label_weight: float = 0.0
     precision: str = "float32"
     jit_compile: bool = False
     seed: int | None = None

@@ -6,7 +6,7 @@ import os
 from simclr_tf import data, distribution, evaluation, export
 from simclr_tf.augmentation import EvaluationCrop
 from simclr_tf.errors import UserError
-from simclr_tf.experiment import files, networks, table
+from simclr_tf.experiment import files, labels, networks, table
 from simclr_tf.training import _common
 
 
@@ -135,7 +135,14 @@ class Splits:
                 f" and --dataset={settings.dataset} --{flag}={split} has none. Give a "
                 f"labelled --{flag}, or --mode=train or export{cure}."
             )
-        return source
+        return self._labelled_part(source) if training else source
+
+    def _labelled_part(self, source):
+        """The part of the training split whose labels may be used."""
+        # A run that trains has said how many there are.
+        said = "train" in self._config.mode or not distribution.is_chief(self.strategy)
+        say = (lambda line: None) if said else print
+        return labels.labelled_part(self._config, source, say)
 
 
 def _is_labelled(source):

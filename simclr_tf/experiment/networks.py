@@ -12,11 +12,17 @@ from simclr_tf.errors import UserError
 from simclr_tf.experiment.checkpoints import stem
 from simclr_tf.losses import NTXent
 from simclr_tf.training.classifier import Classifier
+from simclr_tf.training.distillation import Distillation
 from simclr_tf.training.simclr import SimCLR
 
 
-def build_encoder(config):
-    """`tf_models.ResNet`, or the network of `keras.applications` that is named."""
+def build_encoder(config, resnet_stem=None):
+    """`tf_models.ResNet`, or the network of `keras.applications` that is named.
+
+    Args:
+        config: `RunConfig`.
+        resnet_stem: Str, of another run's ResNet; None for that of the image size.
+    """
     network, size = config.model, config.data.image_size
     if network.encoder == "resnet":
         return tf_models.ResNet(
@@ -24,7 +30,7 @@ def build_encoder(config):
             width_multiplier=network.width_multiplier,
             sk_ratio=network.sk_ratio,
             se_ratio=network.se_ratio,
-            stem=stem(size),
+            stem=resnet_stem or stem(size),
             global_bn=network.global_bn,
             batch_norm_decay=network.batch_norm_decay,
             name="encoder",
@@ -80,7 +86,9 @@ def build_projection_head(config):
 def build_view(config, seed):
     """The layer that draws one training view: the paper's, or crop and flip."""
     area_range = (config.augmentation.min_crop_area, 1.0)
-    if config.train.train_mode == "finetune":
+    if config.augmentation.augmentation == "none":
+        return augmentation.EvaluationCrop(config.data.image_size)
+    if config.train.train_mode != "pretrain":
         return augmentation.CropAndFlip(config.data.image_size, area_range, seed=seed)
     return augmentation.SimCLRAugmentation(
         config.data.image_size,
@@ -105,33 +113,31 @@ def build_schedule(config, num_examples):
     return optimizers.WarmupCosine(peak, min(warmup, total_steps - 1), total_steps)
 
 
-def build_model(config, schedule, num_classes):
-    """The compiled model of the train mode, with every variable made."""
+def build_model(config, schedule, num_classes, teacher=None):
+    """The compiled model of the train mode, with every variable made.
+
+    Args:
+        config: `RunConfig`.
+        schedule: Learning rate by step.
+        num_classes: Int or None.
+        teacher: The teacher of a student in training; a trained one needs none.
+    """
     train = config.train
-    encoder, projection_head = build_encoder(config), build_projection_head(config)
-    if train.train_mode == "finetune":
-        model = Classifier(
-            encoder,
-            num_classes,
-            projection_head=projection_head,
-            ft_proj_selector=train.ft_proj_selector,
-            fine_tune_after_block=train.fine_tune_after_block,
-            zero_init_logits_layer=train.zero_init_logits_layer,
-            weight_decay=train.weight_decay,
-        )
+    loss = metrics = None
+    if train.train_mode == "pretrain":
+        model = _simclr(config, num_classes)
+        loss = NTXent(temperature=train.temperature, hidden_norm=train.hidden_norm)
+    elif teacher is None:
+        model = Classifier(**_classifier(config, num_classes))
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         metrics = [keras.metrics.SparseCategoricalAccuracy(name="supervised_acc")]
     else:
-        model = SimCLR(
-            encoder,
-            projection_head,
-            num_classes=num_classes if train.lineareval_while_pretraining else None,
-            micro_batch_size=train.micro_batch_size or None,
-            ft_proj_selector=train.ft_proj_selector,
-            weight_decay=train.weight_decay,
+        model = Distillation(
+            **_classifier(config, num_classes),
+            teacher=teacher,
+            temperature=train.distill_temperature,
+            label_weight=train.label_weight,
         )
-        loss = NTXent(temperature=train.temperature, hidden_norm=train.hidden_norm)
-        metrics = None
     optimizer = optimizers.build_optimizer(
         train.optimizer,
         schedule,
@@ -143,6 +149,32 @@ def build_model(config, schedule, num_classes):
     )
     keras_compat.build_optimizer_state(model.optimizer, model.trainable_variables)
     return model
+
+
+def _simclr(config, num_classes):
+    train = config.train
+    return SimCLR(
+        build_encoder(config),
+        build_projection_head(config),
+        num_classes=num_classes if train.lineareval_while_pretraining else None,
+        micro_batch_size=train.micro_batch_size or None,
+        ft_proj_selector=train.ft_proj_selector,
+        weight_decay=train.weight_decay,
+    )
+
+
+def _classifier(config, num_classes):
+    """What a `Classifier`, or a `Distillation`, is made with."""
+    train = config.train
+    return {
+        "encoder": build_encoder(config),
+        "num_classes": num_classes,
+        "projection_head": build_projection_head(config),
+        "ft_proj_selector": train.ft_proj_selector,
+        "fine_tune_after_block": train.fine_tune_after_block,
+        "zero_init_logits_layer": train.zero_init_logits_layer,
+        "weight_decay": train.weight_decay,
+    }
 
 
 def parameter_count(variables):

@@ -10,7 +10,14 @@ from tensorflow import keras
 
 from simclr_tf import data, distribution, optimizers
 from simclr_tf.errors import UserError
-from simclr_tf.experiment import checkpoints, files, networks
+from simclr_tf.experiment import (
+    cached_features,
+    checkpoints,
+    files,
+    labels,
+    networks,
+    teacher,
+)
 from simclr_tf.experiment.config import RunConfig
 from simclr_tf.training import callbacks
 
@@ -30,7 +37,7 @@ class Session:
 
     @property
     def pretrain(self):
-        return self.config.train.train_mode != "finetune"
+        return self.config.train.train_mode == "pretrain"
 
 
 def prepare(config, strategy, say=print):
@@ -48,14 +55,7 @@ def prepare(config, strategy, say=print):
         UserError: For anything that the user can put right.
     """
     _require_trainable(config, strategy.num_replicas_in_sync)
-    source = data.open_source(
-        config.data.dataset, config.data.train_split, config.data.data_dir
-    )
-    if config.train.train_mode == "finetune" and not source.num_classes:
-        raise UserError(
-            f"--train_mode=finetune needs labels, and --dataset={config.data.dataset} "
-            f"split {config.data.train_split} has none."
-        )
+    source = labels.open_training_split(config, say)
     resume = tf.train.latest_checkpoint(config.model_dir)
     _require_same_folder(config, strategy, checkpoints.step_of(resume) if resume else 0)
     seed = distribution.from_all(strategy, _seed(config, resume))[0]
@@ -63,7 +63,7 @@ def prepare(config, strategy, say=print):
     keras.mixed_precision.set_global_policy(config.train.precision)
     with strategy.scope():
         schedule = networks.build_schedule(config, source.num_examples)
-        model = networks.build_model(config, schedule, source.num_classes)
+        model = _build_model(config, schedule, source.num_classes)
     about = checkpoints.description(config, model, seed)
     first_step = 0
     if resume:
@@ -97,8 +97,9 @@ def train(session, say=print):
     per_checkpoint = steps_per_checkpoint(config, session.source.num_examples)
     every = config.train_summary_steps or per_checkpoint
     steps = {"first_step": session.first_step, "total_steps": total}
+    learned_from = _features_or_images(session, say)
     batches = distribution.distribute(
-        session.strategy, lambda share: _batches(session, share)
+        session.strategy, lambda share: _batches(session, share, learned_from)
     )
     # Every process takes part in saving and in adding up figures: what a figure or a
     # variable is over all replicas, no process knows alone. Only the chief shows them.
@@ -185,24 +186,45 @@ def _seed(config, resume):
     return random.randrange(2**31) if config.train.seed is None else config.train.seed
 
 
-def _batches(session, share):
+def _build_model(config, schedule, num_classes):
+    """The model to be trained, with its teacher where it has one."""
+    if config.train.train_mode != "distill":
+        return networks.build_model(config, schedule, num_classes)
+    its_teacher, num_classes = teacher.load(config, num_classes)
+    return networks.build_model(config, schedule, num_classes, its_teacher)
+
+
+def _features_or_images(session, say):
+    """What the steps read: the images, or features of them that never change."""
+    config, source, model = session.config, session.source, session.model
+    if not cached_features.applies(config, source, model):
+        return source
+    say("The encoder is frozen and nothing is drawn: features are computed once.")
+    with data.naming_broken_files(source):
+        return cached_features.compute(config, source, model, session.strategy)
+
+
+def _batches(session, share, source):
     config, seed = session.config, session.about["seed"]
+    view = networks.build_view(config, seed)
+    if isinstance(source, cached_features.FeatureSource):
+        view = cached_features.as_they_are
     return data.train_batches(
-        session.source,
+        source,
         config.train.train_batch_size,
         session.schedule.total_steps,
-        view=networks.build_view(config, seed),
+        view=view,
         num_views=2 if session.pretrain else 1,
         seed=seed,
         start_step=session.first_step,
-        cache=config.data.cache_dataset,
+        cache=config.data.cache_dataset and source is session.source,
         share=share,
     )
 
 
 def _first_views(session):
     """The views in the first batch, for a look at them."""
-    batch = next(iter(_batches(session, data.Share())))
+    batch = next(iter(_batches(session, data.Share(), session.source)))
     images = batch[0] if session.source.num_classes else batch
     return images if session.pretrain else (images,)
 
@@ -265,8 +287,12 @@ def _describe(session, say):
         "optimizer": f"{train.optimizer}, learning rate up to "
         f"{session.schedule.peak_learning_rate:g} after "
         f"{session.schedule.warmup_steps} steps, weight decay {train.weight_decay:g}",
+        "teacher": f"{train.teacher}, temperature {train.distill_temperature:g}, "
+        f"labels weigh {train.label_weight:g}",
         "devices": f"{distribution.describe(session.strategy)}, {train.precision}",
         "results": config.model_dir,
     }
+    if train.train_mode != "distill":
+        del rows["teacher"]
     for name, text in rows.items():
         say(f"  {name:<10} {text}")

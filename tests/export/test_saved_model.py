@@ -92,6 +92,25 @@ def test_serves_what_predict_gives_without_our_code(model, photos, tmp_path):
     np.testing.assert_allclose(layers["final_avg_pool"], expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("size", [16, 24])
+def test_preprocessed_images_of_any_size_are_taken_as_they_are(model, tmp_path, size):
+    export.save(
+        model.encoder,
+        tmp_path / "model",
+        image_size=16,
+        projection_head=model.projection_head,
+        linear_head=model.linear_head,
+    )
+    views = np.random.RandomState(0).rand(3, size, size, 3).astype("float32")
+    served = tf.saved_model.load(str(tmp_path / "model")).signatures["preprocessed"]
+    out = served(images=tf.constant(views))
+    features = model.features(views)
+    np.testing.assert_allclose(out["features"], features, atol=1e-4)
+    logits = model.classify(features)
+    np.testing.assert_allclose(out["logits"], logits, atol=1e-4)
+    np.testing.assert_allclose(out["probabilities"], tf.nn.softmax(logits), atol=1e-4)
+
+
 def test_load_encoder_gives_back_a_trainable_encoder(model, photos, tmp_path):
     export.save(model.encoder, tmp_path / "model", image_size=16)
     encoder = export.load_encoder(tmp_path / "model")

@@ -68,7 +68,7 @@ WRONG = {
     "--dataset=": "--dataset must be text, got nothing.",
     "--model_dir=": "--model_dir must be text, got nothing.",
     "--temprature=1": "--temprature is no flag. Close: --temperature, "
-    "--knn_temperature.",
+    "--knn_temperature, --distill_temperature.",
     "--qqq": "--qqq is no flag.",
     "--learning_rate": "--learning_rate needs a value, got none.",
     "cifar10": "'cifar10' is no flag: flags begin with --.",
@@ -81,7 +81,37 @@ WRONG = {
     "--train_batch_size=8 --micro_batch_size=9": "--micro_batch_size must be at most "
     "--train_batch_size=8, got 9.",
     "--train_mode=finetune": "--train_mode=finetune needs --checkpoint, a folder or "
-    "prefix that pre-training wrote; got none, and --model_dir has none to resume.",
+    "prefix that pre-training wrote, or --from_scratch; got none, and --model_dir has "
+    "none to resume.",
+    FINETUNE + "--from_scratch": "--from_scratch must be false with --checkpoint=run, "
+    "got true: leave out one of them.",
+    "--from_scratch": "--from_scratch must be false with --train_mode=pretrain, got "
+    "true: it is for finetune.",
+    "--train_mode=distill": "--train_mode=distill needs --teacher, a checkpoint with a "
+    "linear head or a SavedModel folder; got none.",
+    FINETUNE + "--teacher=t": "--teacher must not be given with --train_mode=finetune, "
+    "got t: it is for distill.",
+    FINETUNE + "--label_weight=0.5": "--label_weight must not be given with "
+    "--train_mode=finetune, got 0.5: it is for distill.",
+    "--train_mode=distill --teacher=t --fine_tune_after_block=4": "--fine_tune_after_"
+    "block must be -1 with --train_mode=distill, got 4: --train_mode=finetune freezes.",
+    "--distill_temperature=0": "--distill_temperature must be a number > 0, got 0.",
+    "--label_weight=1.5": "--label_weight must be a number >= 0 and <= 1, got 1.5.",
+    "--label_fraction=0": "--label_fraction must be a number > 0 and <= 1, got 0.",
+    "--label_fraction=1.1": "--label_fraction must be a number > 0 and <= 1, got 1.1.",
+    "--label_seed=-1": "--label_seed must be a whole number >= 0 and <= 2147483647, "
+    "got -1.",
+    FINETUNE + "--label_fraction=0.1 --label_file=l": "--label_fraction must be 1 with "
+    "--label_file=l, got 0.1: each chooses the images that have labels.",
+    "--label_fraction=0.1": "--label_fraction must not be given with "
+    "--train_mode=pretrain in training, got 0.1: it is for finetune, distill and "
+    "--mode=eval.",
+    "--label_file=l": "--label_file must not be given with --train_mode=pretrain in "
+    "training, got l: it is for finetune, distill and --mode=eval.",
+    "--augmentation=none": "--augmentation must be crop_and_flip with "
+    "--train_mode=pretrain, got none: it is for finetune and distill.",
+    "--augmentation=blur": "--augmentation must be one of crop_and_flip, none, got "
+    "blur.",
     "--fine_tune_after_block=4": "--fine_tune_after_block must be -1 with "
     "--train_mode=pretrain, got 4: --train_mode=finetune freezes.",
     FINETUNE + "--fine_tune_after_block=5": "--fine_tune_after_block must be a whole "
@@ -109,7 +139,9 @@ WRONG = {
     "(?!global_step|(?:.*/|^)Momentum|head), got (?!conv). Use "
     "--checkpoint_scope=model or encoder instead.",
     "--preset=mnist": "--preset must be one of cifar10, cifar10_linear_eval, demo, "
-    "finetune_10pct, finetune_1pct, imagenet, imagenet_linear_eval, v2, got mnist.",
+    "demo_distill, demo_finetune_100pct, demo_finetune_10pct, demo_finetune_1pct, "
+    "demo_linear_eval, distill, finetune_100pct, finetune_10pct, finetune_1pct, "
+    "imagenet, imagenet_linear_eval, v2, got mnist.",
     "--flagfile=no.flags": "--flagfile must be a file that can be read: [Errno 2] No "
     "such file or directory: 'no.flags'. For one that comes with the toolkit: "
     "--preset=demo or another.",
@@ -140,6 +172,10 @@ def test_wrong_input_is_one_line(arguments):
         "--encoder=VGG16 --width_multiplier=1",
         FINETUNE + "--global_bn=False --batch_norm_decay=0.99",
         FINETUNE + "--encoder=VGG16 --fine_tune_after_block=4",
+        FINETUNE + "--label_fraction=1 --label_file=l",
+        "--mode=eval --label_fraction=0.01",
+        "--mode=eval --checkpoint=run --from_scratch",  # as flags.json may say
+        "--train_mode=distill --teacher=t --checkpoint=run --label_fraction=0.1",
     ],
 )
 def test_allowed(arguments):

@@ -75,6 +75,14 @@ OURS = {
     "knn_neighbors": 20,
     "knn_temperature": 0.07,
     "compare_untrained": False,
+    "label_fraction": 1.0,
+    "label_seed": 0,
+    "label_file": None,
+    "augmentation": "crop_and_flip",
+    "from_scratch": False,
+    "teacher": None,
+    "distill_temperature": 1.0,
+    "label_weight": 0.0,
 }
 GIVEN = {"dataset": "cifar10", "model_dir": "run"}
 
@@ -164,6 +172,14 @@ CHANGED = {
     "knn_neighbors": 5,
     "knn_temperature": 0.5,
     "compare_untrained": True,
+    "label_fraction": 0.5,
+    "label_seed": 7,
+    "label_file": None,  # instead of a fraction
+    "augmentation": "none",
+    "from_scratch": False,  # instead of a checkpoint
+    "teacher": None,  # of distill, as the weight of the labels
+    "distill_temperature": 2.0,
+    "label_weight": 0.0,
     "micro_batch_size": 0,  # of pretrain; see below
     "distribution": "tpu",
     "num_cpu_replicas": 0,
@@ -178,6 +194,7 @@ def test_every_flag_reaches_its_field():
     arguments = [
         f"--{name}={','.join(value) if isinstance(value, tuple) else value}"
         for name, value in CHANGED.items()
+        if value is not None
     ]
     config, _ = parse(*arguments)
     assert dict(fields_of(config)) == CHANGED
@@ -187,6 +204,13 @@ def test_flags_of_devices_and_pieces_reach_their_field():
     config, _ = parse("--micro_batch_size=64", "--num_cpu_replicas=4")
     assert config.train.micro_batch_size == 64
     assert config.devices.num_cpu_replicas == 4
+
+
+def test_flags_of_labels_and_teachers_reach_their_field():
+    config, _ = parse("--train_mode=finetune", "--from_scratch", "--label_file=l.txt")
+    assert config.train.from_scratch and config.data.label_file == "l.txt"
+    config, _ = parse("--train_mode=distill", "--teacher=t", "--label_weight=0.25")
+    assert (config.train.teacher, config.train.label_weight) == ("t", 0.25)
 
 
 @pytest.mark.parametrize(

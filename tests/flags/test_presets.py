@@ -8,6 +8,12 @@ import pytest
 import flags
 
 
+def what_it_needs(name):
+    """What no recipe can know: folders of other runs."""
+    teacher = "--teacher=teacher" if "distill" in name else ""
+    return f"--checkpoint=pretrained --model_dir=run {teacher}"
+
+
 def parse(command, say=lambda line: None):
     return flags.parse(["run.py", *shlex.split(command)], say)[0]
 
@@ -17,6 +23,13 @@ def test_the_published_recipes_are_here():
         "cifar10",
         "cifar10_linear_eval",
         "demo",
+        "demo_distill",
+        "demo_finetune_100pct",
+        "demo_finetune_10pct",
+        "demo_finetune_1pct",
+        "demo_linear_eval",
+        "distill",
+        "finetune_100pct",
         "finetune_10pct",
         "finetune_1pct",
         "imagenet",
@@ -28,7 +41,7 @@ def test_the_published_recipes_are_here():
 @pytest.mark.parametrize("name", flags.presets())
 def test_every_preset_parses_from_any_folder(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    config = parse(f"--preset={name} --checkpoint=pretrained --model_dir=run")
+    config = parse(f"--preset={name} {what_it_needs(name)}")
     assert config.data.dataset is not None
 
 
@@ -36,7 +49,7 @@ def test_every_preset_parses_from_any_folder(name, tmp_path, monkeypatch):
 def test_every_preset_is_a_flag_file_that_says_what_it_is(name):
     folder = os.path.join(os.path.dirname(flags.__file__), "presets")
     path = os.path.join(folder, f"{name}.flags")
-    rest = "--checkpoint=pretrained --model_dir=run"
+    rest = what_it_needs(name)
     assert parse(f"--flagfile={path} {rest}") == parse(f"--preset={name} {rest}")
     with open(path, encoding="utf-8") as file:
         assert file.readline().startswith("# ")
@@ -140,3 +153,30 @@ def test_semi_supervised_recipes(share, epochs):
     assert config.train.ft_proj_selector == 1
     assert config.checkpoint_scope == "model"  # the head's first layer comes along
     assert config.train.fine_tune_after_block == -1
+
+
+def test_recipes_for_all_labels_and_distillation():
+    config = parse("--preset=finetune_100pct --checkpoint=c --model_dir=r")
+    assert (config.train.ft_proj_selector, config.train.train_epochs) == (0, 30)
+    config = parse("--preset=distill --teacher=t --model_dir=r")
+    assert (config.train.distill_temperature, config.train.label_weight) == (1, 0)
+    assert config.train.warmup_epochs == 0.05 * config.train.train_epochs == 20
+
+
+DEMOS = [name for name in flags.presets() if name.startswith("demo_")]
+
+
+@pytest.mark.parametrize("name", DEMOS)
+def test_recipes_that_follow_the_demo_have_its_networks_and_images(name):
+    demo = parse("--preset=demo")
+    config = parse(f"--preset={name} {what_it_needs(name)}")
+    assert config.model == demo.model
+    assert config.data.image_size == demo.data.image_size
+    assert config.data.dataset == "bundled" and config.data.eval_split == "test"
+    share = {"1pct": 0.01, "10pct": 0.1}.get(name.rsplit("_", 1)[1], 1.0)
+    assert config.data.label_fraction == share
+
+
+def test_a_supervised_baseline_of_the_demo():
+    config = parse("--preset=demo_finetune_1pct --from_scratch --model_dir=r")
+    assert config.train.from_scratch and config.checkpoint is None

@@ -78,6 +78,49 @@ def test_middle_layer_of_the_projection_head_feeds_the_linear_head(photos):
     np.testing.assert_allclose(model(unit), model.linear_head(hidden), atol=1e-6)
 
 
+def test_layers_of_the_projection_head_that_nobody_sees_are_frozen():
+    # The optimizer warned of variables without a gradient.
+    head = tf_models.ProjectionHead(num_layers=3, output_dim=4)
+    model = small_classifier(projection_head=head, ft_proj_selector=1)
+    assert len(head.trainable_variables) == 3  # kernel, gamma and beta of the first
+    assert {id(v) for v in head.trainable_variables} <= {
+        id(v) for v in model.trainable_variables
+    }
+    head = tf_models.ProjectionHead(num_layers=2, output_dim=4)
+    small_classifier(projection_head=head, ft_proj_selector=-1)
+    assert len(head.trainable_variables) == 5  # the last layer has no beta
+
+
+def test_features_in_place_of_images(photos):
+    unit = photos[0].astype("float32") / 255
+    for options in ({}, {"ft_proj_selector": 1}):
+        head = tf_models.ProjectionHead(num_layers=2, output_dim=4)
+        model = small_classifier(4, projection_head=head, **options)
+        features = np.array(model.encoder(unit, training=False))
+        np.testing.assert_allclose(
+            model(features, training=True), model(unit, training=True), atol=1e-6
+        )
+        before, start = snapshot(model.encoder), snapshot(model.linear_head)
+        model.fit(features, photos[1], verbose=0)
+        assert all(changed(model.linear_head, start))
+        assert not any(changed(model.encoder, before))
+
+
+def test_a_frozen_encoder_draws_nothing(photos):
+    encoder = keras.Sequential(
+        [
+            keras.layers.Conv2D(4, 3, input_shape=(12, 14, 3)),
+            keras.layers.Dropout(0.5),
+            keras.layers.GlobalAveragePooling2D(),
+        ]
+    )
+    unit = photos[0].astype("float32") / 255
+    frozen = simclr_tf.Classifier(encoder, 2, fine_tune_after_block=4)
+    np.testing.assert_array_equal(frozen(unit, training=True), frozen(unit))
+    tuned = simclr_tf.Classifier(encoder, 2)
+    assert np.any(np.array(tuned(unit, training=True)) != np.array(tuned(unit)))
+
+
 def test_augmentation_takes_raw_images(photos):
     model = small_classifier(augmentation=augmentation.CropAndFlip(16, seed=0))
     model.fit(*photos, verbose=0)

@@ -1,0 +1,116 @@
+"""Which labels of the training split a run may use."""
+
+import numpy as np
+
+from simclr_tf import data
+from simclr_tf.data import label_subset
+from simclr_tf.errors import UserError
+
+
+def open_training_split(config, say):
+    """The training split as the train mode learns from it.
+
+    Pre-training takes every image; fine-tuning those that `--label_fraction` or
+    `--label_file` leaves labels; distillation every image, the other labels hidden.
+
+    Args:
+        config: `RunConfig`.
+        say: Callable that prints a line for the user.
+
+    Returns:
+        `Source`.
+
+    Raises:
+        UserError: If it cannot be opened, or has no labels where they are needed.
+    """
+    settings, train = config.data, config.train
+    source = data.open_source(settings.dataset, settings.train_split, settings.data_dir)
+    if not source.num_classes:
+        _require_no_labels_needed(config)
+        return source
+    if train.train_mode == "finetune":
+        return labelled_part(config, source, say)
+    if train.train_mode == "distill" and _restricted(config):
+        labels, chosen = _choose(config, source, say)
+        hidden = np.full_like(labels, -1)
+        hidden[chosen] = labels[chosen]
+        return data.Relabelled(source, hidden)
+    return source
+
+
+def labelled_part(config, source, say=lambda line: None):
+    """The images of the training split whose labels may be used.
+
+    Args:
+        config: `RunConfig`, of which `data.label_fraction`, `label_seed` and
+            `label_file` count.
+        source: `Source` with labels, the training split.
+        say: Callable that prints a line for the user.
+
+    Returns:
+        `source` itself where all may be used, else a `Subset` of it.
+
+    Raises:
+        UserError: If the flags choose no image, or name images that are not there.
+    """
+    if not _restricted(config):
+        return source
+    _, chosen = _choose(config, source, say)
+    return data.Subset(source, chosen)
+
+
+def _restricted(config):
+    return config.data.label_fraction < 1 or config.data.label_file is not None
+
+
+def _choose(config, source, say):
+    """All labels, and the indices of those that may be used."""
+    settings, labels = config.data, source.labels()
+    if settings.label_file:
+        chosen = _named(settings, source)
+    else:
+        chosen = label_subset.balanced_subset(
+            labels, settings.label_fraction, settings.label_seed
+        )
+    if not len(chosen):
+        raise UserError(
+            f"--label_fraction={settings.label_fraction:g} of {source.num_examples} "
+            f"images is none; it must be at least {1 / source.num_examples:.2g} here."
+        )
+    say(f"Labels: {len(chosen):,} of {source.num_examples:,} images.")
+    missing = label_subset.classes_without(labels, chosen, source.class_names)
+    if missing:
+        say(
+            f"Warning: {len(missing)} of {source.num_classes} classes have no labelled "
+            f"image: {label_subset.listed(missing)}."
+        )
+    return labels, chosen
+
+
+def _named(settings, source):
+    where = f"--label_file={settings.label_file}"
+    wanted = label_subset.read_names(settings.label_file)
+    names = source.file_names()
+    if names is None:
+        raise UserError(
+            f"{where} needs images that have file names, and those of --dataset="
+            f"{settings.dataset} have none. Use --label_fraction."
+        )
+    return label_subset.named_subset(names, wanted, where)
+
+
+def _require_no_labels_needed(config):
+    """Refuses a train mode or a flag that an unlabelled training split cannot serve."""
+    settings, train = config.data, config.train
+    needs = None
+    if train.train_mode == "finetune":
+        needs = "--train_mode=finetune"
+    elif train.train_mode == "distill" and train.label_weight > 0:
+        needs = f"--label_weight={train.label_weight:g}"
+    elif train.train_mode == "distill" and _restricted(config):
+        needs = "--label_file" if settings.label_file else "--label_fraction"
+    if needs:
+        raise UserError(
+            f"{needs} needs labels, and --dataset={settings.dataset} split "
+            f"{settings.train_split} has none."
+        )
