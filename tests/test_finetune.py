@@ -12,7 +12,8 @@ from PIL import Image
 
 import flags
 import run
-from simclr_tf.experiment import cached_features
+from simclr_tf import data
+from simclr_tf.experiment import cached_features, labels
 from simclr_tf.training import callbacks
 from tf_models import resnet
 
@@ -348,6 +349,18 @@ def test_distillation_writes_all_that_a_run_promises(start, pretrained, tmp_path
         "train/view_a",
     } <= names
     worked(start("--mode=eval", *another), "linear head, top-1")  # needs no teacher
+
+
+def test_distillation_hides_the_other_labels(home):
+    arguments = ["--train_mode=distill", "--teacher=t", "--label_fraction=0.5"]
+    arguments += [f"--dataset={home / 'data'}", "--model_dir=r"]
+    config, _ = flags.parse(["run.py", *arguments])
+    source = labels.open_training_split(config, lambda line: None)
+    every = np.repeat([0, 1], 10)
+    hidden = np.full(20, -1)
+    chosen = data.balanced_subset(every, 0.5)
+    hidden[chosen] = every[chosen]
+    assert [int(label) for _, label in source.as_dataset()] == hidden.tolist()
 
 
 def test_images_without_labels_learn_from_a_saved_model(start, pretrained, tmp_path):
