@@ -114,6 +114,16 @@ def _schema_is_known(variable_schema, checkpoint_scope, given):
     return None
 
 
+@values.check
+def _folder_is_of_the_file_system(model_dir):
+    if model_dir and "://" in model_dir:
+        return (
+            f"--model_dir must be a folder of the file system, got {model_dir}. Mount "
+            "the bucket, and give the folder that it is mounted at."
+        )
+    return None
+
+
 def kind_of_distribution(use_tpu, distribution, given):
     """What `--distribution` means beside the published `--use_tpu`.
 

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import queue
+import shutil
 import threading
 
 import tensorflow as tf
@@ -207,24 +208,25 @@ def _multi_worker(timeout):
     if _tf_config():
         resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
     elif _slurm_tasks():
-        resolver = tf.distribute.cluster_resolver.SlurmClusterResolver()
+        resolver = _slurm_resolver()
     else:
         raise UserError(
             "--distribution=multi_worker needs the environment variable TF_CONFIG, or "
             "a start by Slurm's srun; neither is there."
         )
     cluster = resolver.cluster_spec()
+    source = "TF_CONFIG" if _tf_config() else "Slurm"
     mine = cluster.task_address(resolver.task_type, resolver.task_id)
     addresses = [cluster.task_address(*task) for task in _tasks(cluster)]
     try:
         missing = _rendezvous.wait_for_all(addresses, mine, timeout)
     except OSError as error:
         raise UserError(
-            f"TF_CONFIG: this worker's address {mine} cannot be used: {error.strerror}."
+            f"{source}: this worker's address {mine} cannot be used: {error.strerror}."
         ) from error
     if missing:
         raise UserError(
-            f"TF_CONFIG: no answer from {', '.join(missing)} within {timeout:g} s. "
+            f"{source}: no answer from {', '.join(missing)} within {timeout:g} s. "
             "Every worker must be started, each with its own task index."
         )
     return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
@@ -316,6 +318,28 @@ def _tf_config():
 def _slurm_tasks():
     """Tasks of the Slurm step that this process is one of; 0 outside of `srun`."""
     return int(os.environ.get("SLURM_STEP_NUM_TASKS", 0))
+
+
+def _slurm_resolver():
+    """The workers of the Slurm step, each with its share of its node's GPUs."""
+    options = {}
+    if shutil.which("nvidia-smi") is None:
+        # The resolver asks it for GPUs; without any it finds no task either.
+        options = {
+            "gpus_per_node": _slurm_tasks(),
+            "gpus_per_task": 1,
+            "auto_set_gpu": False,
+        }
+    try:
+        resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(**options)
+        resolver.cluster_spec()  # which finds out which task this is
+    except (IndexError, RuntimeError, ValueError) as error:
+        raise UserError(
+            "Slurm's environment variables do not tell the workers "
+            f"({str(error) or type(error).__name__}). Start every worker by one srun, "
+            "with at least one GPU for each, or none."
+        ) from error
+    return resolver
 
 
 def _tasks(cluster):

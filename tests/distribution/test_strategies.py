@@ -157,6 +157,38 @@ def test_a_lost_worker_is_told_from_other_failures(monkeypatch, error):
         raise tf.errors.InvalidArgumentError(None, None, "a broken image")
 
 
+def in_slurm(monkeypatch, rank, **changes):
+    values = {
+        "SLURM_PROCID": str(rank),
+        "SLURM_STEP_NUM_TASKS": "3",
+        "SLURM_STEP_NODELIST": "node[1-2]",
+        "SLURM_STEP_TASKS_PER_NODE": "2,1",
+    }
+    for name, value in (values | changes).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("shutil.which", lambda name: None)  # no GPUs
+
+
+@pytest.mark.parametrize("rank", [0, 2])
+def test_slurm_names_the_workers_of_nodes_without_gpus(monkeypatch, rank):
+    in_slurm(monkeypatch, rank)
+    asked = []
+
+    def wait_for_all(addresses, mine, timeout):
+        asked.append((addresses, mine))
+        return ["node1:8888"]
+
+    monkeypatch.setattr(_rendezvous, "wait_for_all", wait_for_all)
+    refused("Slurm: no answer from node1:8888", distribution="auto")
+    workers = ["node1:8888", "node1:8889", "node2:8888"]
+    assert asked == [(workers, workers[rank])]
+
+
+def test_slurm_variables_that_do_not_fit_are_one_line(monkeypatch):
+    in_slurm(monkeypatch, 0, SLURM_STEP_NUM_TASKS="4")
+    refused("Slurm's environment variables", "4 tasks but only 3", distribution="auto")
+
+
 class FakeTPUs:
     """Stands for TensorFlow's way to a TPU, and notes what was called."""
 

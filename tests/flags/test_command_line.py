@@ -76,6 +76,8 @@ WRONG = {
     "TPU virtual machine: --tpu_name=local.",
     "--use_tpu --tpu_name=t --distribution=none": "--distribution must be tpu with "
     "--use_tpu, got none. Leave out one of them.",
+    "--model_dir=gs://b/run": "--model_dir must be a folder of the file system, got "
+    "gs://b/run. Mount the bucket, and give the folder that it is mounted at.",
     "--distribution=none --num_cpu_replicas=2": "--num_cpu_replicas must be 0 with "
     "--distribution=none, got 2: it is for mirrored.",
     "--train_batch_size=8 --micro_batch_size=9": "--micro_batch_size must be at most "
