@@ -16,7 +16,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-_MB_OF_A_PAIR = 30  # about, of one image's two views; decides what is not tried
+_MB_OF_A_PAIR = 13  # about, of one image's two views; decides what is not tried
 
 
 def measure(batch, piece):
