@@ -132,7 +132,7 @@ def _freezing_fits(train_mode, fine_tune_after_block, encoder):
 
 
 @values.check
-def _pieces_fit(micro_batch_size, train_mode, train_batch_size):
+def _pieces_fit(micro_batch_size, train_mode, train_batch_size, jit_compile):
     if micro_batch_size and train_mode != "pretrain":
         return (
             f"--micro_batch_size must be 0 with --train_mode={train_mode}, got "
@@ -143,6 +143,8 @@ def _pieces_fit(micro_batch_size, train_mode, train_batch_size):
             "--micro_batch_size must be at most "
             f"--train_batch_size={train_batch_size}, got {micro_batch_size}."
         )
+    if micro_batch_size and jit_compile:
+        return "--jit_compile must be false with --micro_batch_size, got true."
     return None
 
 

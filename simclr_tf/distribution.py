@@ -107,13 +107,16 @@ def share(strategy):
     return Share(worker * count, count, total)
 
 
-def distribute(strategy, make_batches):
+def distribute(strategy, make_batches, endless=False):
     """Batches for `model.fit` under the strategy.
 
     Args:
         strategy: `tf.distribute.Strategy`.
         make_batches: Callable from a `Share` to a `tf.data.Dataset` whose elements are
             batches of one replica, in turn, such as `data.train_batches`.
+        endless: Bool, whether to begin again at the end, for a `fit` that counts its
+            steps. Under several workers TensorFlow keeps the batch size in the graph,
+            which `micro_batch_size` needs, only of data sets without an end.
 
     Returns:
         `tf.data.Dataset`, or a distributed one where there are several replicas.
@@ -124,7 +127,9 @@ def distribute(strategy, make_batches):
     def of_pipeline(context):
         total = context.num_replicas_in_sync
         count = total // context.num_input_pipelines
-        return make_batches(Share(context.input_pipeline_id * count, count, total))
+        share = Share(context.input_pipeline_id * count, count, total)
+        batches = make_batches(share)
+        return batches.repeat() if endless else batches
 
     return strategy.distribute_datasets_from_function(of_pipeline)
 

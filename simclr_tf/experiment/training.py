@@ -99,7 +99,9 @@ def train(session, say=print):
     steps = {"first_step": session.first_step, "total_steps": total}
     learned_from = _features_or_images(session, say)
     batches = distribution.distribute(
-        session.strategy, lambda share: _batches(session, share, learned_from)
+        session.strategy,
+        lambda share: _batches(session, share, learned_from),
+        endless=True,
     )
     # Every process takes part in saving and in adding up figures: what a figure or a
     # variable is over all replicas, no process knows alone. Only the chief shows them.

@@ -26,7 +26,8 @@ def pieces_of(rows, micro_batch_size):
     if rows is None and tf.distribute.get_strategy().num_replicas_in_sync > 1:
         raise ValueError(
             "`micro_batch_size` under several replicas needs batches of a fixed size, "
-            "which the replicas divide: batch(..., drop_remainder=True)."
+            "which the replicas divide: batch(..., drop_remainder=True), and under "
+            "several workers also repeat() and `steps_per_epoch`."
         )
     return None if rows is None else -(-rows // micro_batch_size)
 
@@ -44,19 +45,19 @@ def embed(network, batch, pieces, state):
         Tuple of tensors `[b, ...]`. No gradient flows through them.
     """
     before = [tf.identity(tf.convert_to_tensor(variable)) for variable in state]
-    shapes = [spec.shape for spec in _output_specs(network, batch)]
     rows = tf.shape(batch)[0]
 
     def add(number, outputs):
         place = _place(number, pieces, rows)[:, tf.newaxis]
         found = network(tf.gather(batch, place[:, 0]))
+        if not outputs:  # the first piece tells their shapes
+            outputs = [tf.zeros([rows, *values.shape[1:]]) for values in found]
         return tuple(
             tf.tensor_scatter_nd_update(output, place, tf.stop_gradient(values))
             for output, values in zip(outputs, found, strict=True)
         )
 
-    outputs = tuple(tf.zeros(tf.concat([[rows], s[1:]], axis=0)) for s in shapes)
-    outputs = _one_after_the_other(pieces, add, outputs)
+    outputs = _one_after_the_other(1, pieces, add, add(0, ()))
     with tf.control_dependencies(outputs):
         for variable, value in zip(state, before, strict=True):
             variable.assign(value)
@@ -91,7 +92,7 @@ def backward(network, batch, pieces, upstream, variables):
         )
 
     zeros = tuple(tf.zeros(v.shape, keras_compat.dtype_of(v)) for v in variables)
-    return list(_one_after_the_other(pieces, add, zeros))
+    return list(_one_after_the_other(0, pieces, add, zeros))
 
 
 def _place(number, pieces, rows):
@@ -99,25 +100,17 @@ def _place(number, pieces, rows):
     return tf.range(number * rows // pieces, (number + 1) * rows // pieces)
 
 
-def _one_after_the_other(count, body, state):
-    """`state = body(number, state)` for each number, never two at a time."""
+def _one_after_the_other(first, count, body, state):
+    """`state = body(number, state)` for `first .. count - 1`, never two at a time."""
     if tf.distribute.get_strategy().num_replicas_in_sync == 1:
         return tf.while_loop(
             lambda number, *_: number < count,
             lambda number, *state: (number + 1, *body(number, state)),
-            (0, *state),
+            (first, *state),
             parallel_iterations=1,
         )[1:]
     # Replicas cannot meet, as in batch norm, inside of a loop of TensorFlow.
-    for number in range(count):
+    for number in range(first, count):
         with tf.control_dependencies(state):
             state = body(number, state)
     return state
-
-
-def _output_specs(network, batch):
-    """Shapes of what the network gives, without running it."""
-    spec = tf.TensorSpec([None, *batch.shape[1:]], batch.dtype)
-    return tf.nest.flatten(
-        tf.function(network).get_concrete_function(spec).structured_outputs
-    )

@@ -126,7 +126,8 @@ class SimCLR(keras_compat.DistributedModel):
             loss: Keras loss over `(view_a, view_b)` projections, one value a pair;
                 None means `NTXent()`.
             jit_compile: Bool, whether XLA compiles the networks, the loss and the
-                update. The augmentation stays outside. Not under several replicas.
+                update. The augmentation stays outside. Not under several replicas,
+                nor with `micro_batch_size`.
             **kwargs: Those of `keras.Model.compile`, such as `steps_per_execution`.
         """
         replicas = self.distribute_strategy.num_replicas_in_sync
@@ -134,6 +135,11 @@ class SimCLR(keras_compat.DistributedModel):
             raise ValueError(
                 "`jit_compile` must be False under several replicas: XLA compiles the "
                 f"step of one, got {replicas} replicas."
+            )
+        if jit_compile is True and self.micro_batch_size is not None:
+            raise ValueError(
+                "`jit_compile` must be False with `micro_batch_size`, got "
+                f"micro_batch_size={self.micro_batch_size}: XLA takes no pieces."
             )
         super().compile(
             optimizer=optimizer,

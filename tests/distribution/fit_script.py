@@ -3,8 +3,9 @@
     fit_script.py KIND REPLICAS OUT RULE:DATA ...
 
 KIND is none, mirrored or multi_worker (with TF_CONFIG). RULE is lars or sgd. DATA is
-views (drawn beforehand), images (drawn by the model) or pipeline (drawn by ours); of
-views and images the last batch is smaller. `OUT/RULE-DATA[-worker].npz` gets the
+views (drawn beforehand), images (drawn by the model), pipeline (drawn by ours) or
+pieces (as pipeline, one image at a time through the networks, batch norm in inference);
+of views and images the last batch is smaller. `OUT/RULE-DATA[-worker].npz` gets the
 losses, what `evaluate` gives, and every variable.
 
 A step through a network with ReLUs is no smooth function: where one value lies within
@@ -41,12 +42,16 @@ def make_encoder():
     )
 
 
-def make_model(rule, with_augmentation):
+def make_model(rule, kind):
     """A small compiled SimCLR."""
     keras.utils.set_random_seed(3)
-    view = augmentation.SimCLRAugmentation(16, seed=5) if with_augmentation else None
+    view = augmentation.SimCLRAugmentation(16, seed=5) if kind == "images" else None
     head = tf_models.ProjectionHead(num_layers=2, output_dim=8, batch_norm_decay=0.5)
-    model = SimCLR(make_encoder(), head, view, num_classes=3, weight_decay=1e-3)
+    micro_batch_size = 1 if kind == "pieces" else None
+    model = SimCLR(make_encoder(), head, view, 3, micro_batch_size, weight_decay=1e-3)
+    for layer in model._flatten_layers() if kind == "pieces" else ():
+        if isinstance(layer, tf_models.BatchNormalization):
+            layer.trainable = False
     rules = {
         "lars": optimizers.LARS(0.02, weight_decay=1e-3),
         "sgd": keras.optimizers.SGD(0.01, momentum=0.5),
@@ -71,6 +76,7 @@ def batches(strategy, kind):
     return distribution.distribute(
         strategy,
         lambda share: data.train_batches(source, BATCH, STEPS, view=view, share=share),
+        endless=True,
     )
 
 
@@ -87,7 +93,7 @@ class Losses(keras.callbacks.Callback):
 def train(strategy, rule, kind):
     """What one training gives, as a dict of arrays."""
     with strategy.scope():
-        model = make_model(rule, with_augmentation=kind == "images")
+        model = make_model(rule, kind)
     losses = Losses()
     history = model.fit(
         batches(strategy, kind),

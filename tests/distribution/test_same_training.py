@@ -10,7 +10,7 @@ import pytest
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FIT = os.path.join("tests", "distribution", "fit_script.py")
 LAUNCH = [sys.executable, os.path.join("scripts", "launch_workers.py")]
-CASES = ["lars:views", "sgd:images", "sgd:pipeline"]
+CASES = ["lars:views", "sgd:images", "sgd:pipeline", "lars:pieces"]
 
 
 def fit(folder, kind, count):

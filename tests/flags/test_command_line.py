@@ -80,6 +80,8 @@ WRONG = {
     "gs://b/run. Mount the bucket, and give the folder that it is mounted at.",
     "--distribution=none --num_cpu_replicas=2": "--num_cpu_replicas must be 0 with "
     "--distribution=none, got 2: it is for mirrored.",
+    "--jit_compile --micro_batch_size=9": "--jit_compile must be false with "
+    "--micro_batch_size, got true.",
     "--train_batch_size=8 --micro_batch_size=9": "--micro_batch_size must be at most "
     "--train_batch_size=8, got 9.",
     "--train_mode=finetune": "--train_mode=finetune needs --checkpoint, a folder or "

@@ -130,3 +130,8 @@ def test_a_piece_of_nothing_is_refused():
         ValueError, match="`micro_batch_size` must be None or >= 1, got 0"
     ):
         make_model(0)
+
+
+def test_xla_is_refused():
+    with pytest.raises(ValueError, match="`jit_compile` must be False with `micro"):
+        make_model(4).compile(jit_compile=True)
