@@ -1,5 +1,11 @@
 """NT-Xent, and metrics of the contrastive task."""
 
+from simclr_tf.losses.diagnostics import (
+    alignment,
+    chance_loss,
+    embedding_std,
+    uniformity,
+)
 from simclr_tf.losses.distillation import distillation_loss
 from simclr_tf.losses.metrics import contrastive_accuracy, contrastive_entropy
 from simclr_tf.losses.nt_xent import NTXent, nt_xent
@@ -7,7 +13,11 @@ from simclr_tf.losses.nt_xent import NTXent, nt_xent
 __all__ = [
     "distillation_loss",
     "NTXent",
+    "alignment",
+    "chance_loss",
     "contrastive_accuracy",
     "contrastive_entropy",
+    "embedding_std",
     "nt_xent",
+    "uniformity",
 ]

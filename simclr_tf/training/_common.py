@@ -65,13 +65,23 @@ def global_mean(values, weights=None):
     """
     values = tf.cast(values, tf.float32)
     if weights is None:
-        rows = tf.cast(tf.shape(values)[0], tf.float32)
+        rows = global_rows(values)
     else:
-        rows, values = tf.reduce_sum(weights), values * weights
-    context = tf.distribute.get_replica_context()
-    if context is not None and context.num_replicas_in_sync > 1:
-        rows = context.all_reduce(tf.distribute.ReduceOp.SUM, rows)
+        rows, values = _over_replicas(tf.reduce_sum(weights)), values * weights
     return tf.math.divide_no_nan(tf.reduce_sum(values), rows)
+
+
+def global_rows(values):
+    """How many rows `values` has in all replicas together, a float32 scalar."""
+    return _over_replicas(tf.cast(tf.shape(values)[0], tf.float32))
+
+
+def _over_replicas(value):
+    """The sum of every replica's value."""
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return value
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
 
 
 def sparse_labels(labels):

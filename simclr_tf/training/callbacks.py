@@ -1,6 +1,7 @@
-"""What happens now and then during `fit`: checkpoints, summaries, progress."""
+"""What happens now and then in `fit`: checkpoints, summaries, progress, warnings."""
 
 import io
+import math
 import sys
 import time
 
@@ -9,6 +10,7 @@ import tqdm
 from tensorflow import keras
 
 from simclr_tf.errors import UserError
+from simclr_tf.training import _problems
 
 
 class StepCallback(keras.callbacks.Callback):
@@ -16,7 +18,7 @@ class StepCallback(keras.callbacks.Callback):
 
     Args:
         first_step: Int, the steps done before this `fit`.
-        total_steps: Int, the step at which training ends.
+        total_steps: Int, the step at which training ends; None where it is not known.
         every: Int >= 1, `on_step` is called each so many steps and at the last one.
     """
 
@@ -158,7 +160,7 @@ class Progress(StepCallback):
         loss = "contrast_loss" if "contrast_loss" in logs else "loss"
         shown = {loss: loss, "contrast_acc": "contrast_acc", "supervised_acc": "acc"}
         figures = [
-            f"{label} {float(logs[name]):.3f}"
+            f"{label} {float(logs[name]):.3f}" + _chance(logs, name)
             for name, label in shown.items()
             if name in logs
         ]
@@ -169,3 +171,63 @@ class Progress(StepCallback):
     def on_train_end(self, logs=None):
         if self._bar is not None:
             self._bar.close()
+
+
+class Diagnostics(StepCallback):
+    """Says in words, once each, when training goes nowhere.
+
+    Looks at what `SimCLR` logs, from a while after the warm-up on: embeddings that have
+    collapsed; a contrastive loss that is at chance, or has not fallen since training
+    began; a linear head that guesses. In user code: `model.fit(data,
+    callbacks=[Diagnostics(warmup_steps=500)])`. Put it before `Summaries`, which starts
+    the running means anew.
+
+    Args:
+        warmup_steps: Int, steps over which the learning rate rises.
+        after_steps: Int, steps past those (and past `first_step`) before anything is
+            judged; no more than half of what `total_steps` leaves.
+        first_step: Int, see `StepCallback`.
+        total_steps: Int, see `StepCallback`; None where it is not known.
+        every: Int, steps between two looks.
+        say: Callable that prints a line for the user.
+    """
+
+    def __init__(
+        self,
+        warmup_steps=0,
+        after_steps=100,
+        first_step=0,
+        total_steps=None,
+        every=20,
+        say=print,
+    ):
+        super().__init__(first_step, total_steps, every)
+        start = max(first_step, warmup_steps)
+        if total_steps is not None:
+            after_steps = min(after_steps, max(0, total_steps - start) // 2)
+        self._judge_from = start + after_steps
+        self._say, self._said = say, set()
+        self._first_loss = math.inf
+
+    def on_train_begin(self, logs=None):
+        # What goes on from earlier training need not fall any more.
+        self._is_new = self.step == 0 and int(self.model.optimizer.iterations) == 0
+
+    def on_step(self, step, logs):
+        figures = {name: float(value) for name, value in logs.items()}
+        if step >= self._judge_from:
+            num_classes = getattr(self.model, "num_classes", None)
+            problems = _problems.find(figures, self._first_loss, num_classes)
+            for kind in sorted(problems.keys() - self._said):
+                with tqdm.tqdm.external_write_mode():  # a live bar makes room
+                    self._say(f"Warning at step {step}: {problems[kind]}")
+            self._said |= problems.keys()
+        if self._is_new:
+            self._first_loss = figures.get("contrast_loss", math.inf)
+            self._is_new = False
+
+
+def _chance(logs, name):
+    """What guessing gives, to be shown beside a figure: " (chance 6.236)"."""
+    chance = logs.get(f"{name}_chance")
+    return "" if chance is None else f" (chance {float(chance):.3f})"

@@ -5,14 +5,18 @@ from tensorflow import keras
 
 import tf_models
 from simclr_tf import keras_compat
-from simclr_tf.losses import NTXent
+from simclr_tf.losses import NTXent, diagnostics
 from simclr_tf.training import _batching, _common, _micro_batches
 
 _LOGS = (
     "loss",
     "contrast_loss",
+    "contrast_loss_chance",
     "contrast_acc",
     "contrast_entropy",
+    "embedding_std",
+    "alignment",
+    "uniformity",
     "supervised_loss",
     "supervised_acc",
     "weight_decay",
@@ -248,7 +252,8 @@ class SimCLR(keras_compat.DistributedModel):
             loss += _common.global_mean(supervised["supervised_loss"])
         loss += weight_decay / replicas
         values = {"loss": replicas * loss, "weight_decay": weight_decay}
-        return loss, {**values, **contrast, **supervised}
+        figures = self._diagnose(projections)
+        return loss, {**values, **contrast, **figures, **supervised}
 
     def test_step(self, data):
         """Contrastive figures on two views; accuracy of the linear head on the images.
@@ -303,6 +308,14 @@ class SimCLR(keras_compat.DistributedModel):
         names = ("contrast_loss", "contrast_acc", "contrast_entropy")
         figures = self.loss.call_with_metrics(view_a, view_b)
         return dict(zip(names, figures, strict=True))
+
+    def _diagnose(self, projections):
+        """Scalars that say whether it learns, of this replica's `[b, 2, E]`."""
+        figures = diagnostics.of_projections(projections)
+        if isinstance(self.loss, NTXent):
+            rows = _common.global_rows(projections)
+            figures["contrast_loss_chance"] = diagnostics.chance_loss(rows)
+        return figures
 
     def _supervise(self, hidden, labels):
         """Loss and accuracy `[2B]` of the linear head on `[B, 2, C]`.

@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 from tensorflow import keras
 
+import simclr_tf
+import tf_models
+from simclr_tf import augmentation, losses
 from simclr_tf.errors import UserError
-from simclr_tf.training import callbacks
+from simclr_tf.training import _problems, callbacks
 
 
 class Terminal(io.StringIO):
@@ -51,3 +54,140 @@ def test_progress_is_a_live_bar_on_a_terminal():
 def test_a_loss_that_is_no_number_ends_the_run_in_words():
     with pytest.raises(UserError, match="not a number at step 1.*--learning_rate"):
         fit(callbacks.Progress(4, 0, 5, 1, file=io.StringIO()), target=float("nan"))
+
+
+def test_progress_shows_chance_beside_the_loss():
+    out = io.StringIO()
+    progress = callbacks.Progress(4, 0, 2, every=1, file=out)
+    progress.set_model(None)
+    progress.on_train_begin()
+    progress.on_step(1, {"contrast_loss": 3.4123, "contrast_loss_chance": 6.2364})
+    assert "contrast_loss 3.412 (chance 6.236)  " in out.getvalue()
+
+
+class Constant(keras.layers.Layer):
+    """A projection head that says the same of every image."""
+
+    def hidden_layers(self, features, training=False):
+        return [features, 0.0 * features[:, :4] + 1.0]
+
+    def call(self, features, training=False):
+        return self.hidden_layers(features)[-1]
+
+
+def pictures(alike=False):
+    """Pictures of one colour each, and labels that say nothing of it."""
+    random = np.random.RandomState(0)
+    colours = random.randint(0, 256, [32, 1, 1, 3])
+    images = np.clip(colours + random.randint(-9, 9, [32, 8, 8, 3]), 0, 255)
+    if alike:
+        images = np.full_like(images, 128)
+    return images.astype("uint8"), np.arange(32) % 2
+
+
+def warnings_of(learning_rate=0.05, head=None, data=None, steps=20, **options):
+    """What `Diagnostics` says in a small pre-training."""
+    said = []
+    encoder = keras.Sequential(
+        [
+            keras.layers.Input([8, 8, 3]),
+            keras.layers.Conv2D(8, 3),
+            keras.layers.BatchNormalization(),
+            keras.layers.ReLU(),
+        ]
+    )
+    model = simclr_tf.SimCLR(
+        encoder,
+        head or tf_models.ProjectionHead(num_layers=2, output_dim=8),
+        augmentation=augmentation.SimCLRAugmentation(8, 0.5, blur=False, seed=0),
+        num_classes=2,
+    )
+    model.compile(keras.optimizers.Adam(learning_rate), losses.NTXent(0.5))
+    watch = callbacks.Diagnostics(
+        **{"every": 5, "after_steps": 10, "say": said.append, **options}
+    )
+    images, labels = data or pictures()
+    # One batch an epoch.
+    model.fit(images, labels, batch_size=32, epochs=steps, verbose=0, callbacks=[watch])
+    return said
+
+
+def kinds(said):
+    words = {
+        "collapsed": "collapse",
+        "not learn": "no_learning",
+        "guesses": "head",
+    }
+    found = [kind for text in said for word, kind in words.items() if word in text]
+    assert len(found) == len(said)
+    return found
+
+
+def test_a_training_that_learns_is_not_warned_of():
+    images, _ = pictures()
+    colour = images.mean(axis=(1, 2))
+    labels = (colour[:, 0] > colour[:, 2]).astype("int64")
+    assert warnings_of(data=(images, labels)) == []
+
+
+def test_a_learning_rate_of_0_is_said_once():
+    said = [text for text in warnings_of(learning_rate=0.0) if "guesses" not in text]
+    assert kinds(said) == ["no_learning"]
+    assert "it does not learn: the contrastive loss began at" in said[0]
+    assert "Try another learning rate" in said[0]
+
+
+def test_images_that_are_all_alike_teach_nothing():
+    assert "no_learning" in kinds(warnings_of(data=pictures(alike=True)))
+
+
+def test_a_constant_projection_is_a_collapse_at_chance():
+    said = warnings_of(head=Constant())
+    assert {"collapse", "no_learning"} <= set(kinds(said))
+    (collapse,) = [text for text in said if "collapsed" in text]
+    assert "(embedding_std) is 0.000" in collapse
+    assert "Try a smaller learning rate" in collapse
+    (chance,) = [text for text in said if "does not learn" in text]
+    assert "is 4.143, and guessing gives 4.143" in chance  # ln 63
+
+
+def test_nothing_is_judged_before_the_warm_up_is_over():
+    assert warnings_of(head=Constant(), warmup_steps=11, after_steps=10) == []
+    late = warnings_of(head=Constant(), warmup_steps=8, after_steps=10)
+    assert late[0].startswith("Warning at step 20: ")
+    # Of 20 steps, 10 are left after the warm-up: half of them are 5.
+    short = warnings_of(head=Constant(), warmup_steps=10, total_steps=20)
+    assert short[0].startswith("Warning at step 15: ")
+
+
+FIGURES = {
+    "contrast_loss": 3.0,
+    "contrast_loss_chance": 6.0,
+    "embedding_std": 0.9,
+    "supervised_acc": 0.3,
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "first_loss", "expected"),
+    [
+        ({}, 5.0, []),
+        ({"embedding_std": 0.051}, 5.0, []),
+        ({"embedding_std": 0.049}, 5.0, ["collapse"]),
+        ({"contrast_loss": 5.87}, np.inf, []),
+        ({"contrast_loss": 5.89}, np.inf, ["no_learning"]),
+        ({"contrast_loss": 4.89}, 5.0, []),
+        ({"contrast_loss": 4.91}, 5.0, ["no_learning"]),
+        ({"contrast_loss": 2.0}, 2.0, []),  # from a checkpoint: it has learned
+        ({"supervised_acc": 0.111}, 5.0, []),
+        ({"supervised_acc": 0.109}, 5.0, ["guessing"]),
+    ],
+)
+def test_bounds_of_what_is_wrong(changed, first_loss, expected):
+    found = _problems.find({**FIGURES, **changed}, first_loss, num_classes=10)
+    assert list(found) == expected
+
+
+def test_figures_that_are_not_there_are_not_judged():
+    assert _problems.find({"loss": 1.0, "supervised_acc": 0.0}, 1.0, None) == {}
+    fit(callbacks.Diagnostics(after_steps=0, every=1, say=pytest.fail))

@@ -1,0 +1,130 @@
+"""Whether embeddings spread, agree and stay apart: cheap figures beside the loss.
+
+A loss alone does not say what goes wrong. Embeddings that have collapsed to one point
+have a spread of 0; the two that make a good representation, alignment and uniformity,
+pull against each other.
+"""
+
+import math
+
+import tensorflow as tf
+
+# Figures on so many images of a replica are as good, and cost nothing beside the step.
+MAX_IMAGES = 256
+
+
+def embedding_std(embeddings):
+    """Spread of embeddings over the directions of their space.
+
+    The mean over dimensions of the standard deviation of the embeddings scaled to
+    length 1, times `sqrt(E)`.
+
+    Args:
+        embeddings: Float tensor `[N, E]`; need not be normalised.
+
+    Returns:
+        Float32 scalar: 0 where all point one way (collapse), about 1 where they spread
+        evenly over all directions.
+
+    Example:
+        >>> corners = tf.constant([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
+        >>> print(embedding_std(corners).numpy().round(4))
+        1.0
+
+    Reference: Chen and He 2021, https://arxiv.org/abs/2011.10566, section 4.1.
+    """
+    z = _normalized(embeddings)
+    # The variance of what is all alike is 0, or a little less by rounding.
+    deviations = tf.sqrt(tf.maximum(tf.math.reduce_variance(z, axis=0), 0.0))  # [E]
+    return tf.reduce_mean(deviations) * tf.sqrt(tf.cast(tf.shape(z)[1], tf.float32))
+
+
+def alignment(view_a, view_b):
+    """Mean squared distance between the two views of an image, both of length 1.
+
+    Args:
+        view_a: Float tensor `[N, E]`; need not be normalised.
+        view_b: Float tensor `[N, E]`; row i shows the same image as `view_a[i]`.
+
+    Returns:
+        Float32 scalar from 0 (views agree) to 4 (they are opposite); 2 where they have
+        nothing to do with each other.
+
+    Example:
+        >>> print(alignment(tf.eye(2), tf.eye(2)[::-1]).numpy().round(4))
+        2.0
+
+    Reference: Wang and Isola 2020, https://arxiv.org/abs/2005.10242, section 4.1.1,
+    with alpha = 2.
+    """
+    difference = _normalized(view_a) - _normalized(view_b)
+    return tf.reduce_mean(tf.reduce_sum(tf.square(difference), axis=1))
+
+
+def uniformity(embeddings):
+    """How evenly embeddings lie on the sphere: `ln mean exp(-2 |z_i - z_j|^2)`, i != j.
+
+    Args:
+        embeddings: Float tensor `[N, E]`, N >= 2; need not be normalised.
+
+    Returns:
+        Float32 scalar from 0 (all in one point) down to about -4 (spread evenly), in
+        nats. 0 for a single row, which has no pair.
+
+    Example:
+        >>> print(uniformity(tf.eye(2)).numpy().round(4))  # |z_0 - z_1|^2 = 2
+        -4.0
+
+    Reference: Wang and Isola 2020, https://arxiv.org/abs/2005.10242, section 4.1.2,
+    with t = 2.
+    """
+    z = _normalized(embeddings)
+    cosines = tf.matmul(z, z, transpose_b=True)
+    potentials = tf.exp(-2.0 * (2.0 - 2.0 * cosines))  # [N, N], |zi - zj|^2 = 2 - 2 cos
+    potentials = tf.linalg.set_diag(potentials, tf.zeros_like(z[:, 0]))
+    rows = tf.cast(tf.shape(z)[0], tf.float32)
+    mean = tf.math.divide_no_nan(tf.reduce_sum(potentials), rows * (rows - 1.0))
+    return tf.where(rows > 1.0, tf.math.log(mean), 0.0)
+
+
+def chance_loss(num_images):
+    """NT-Xent where all embeddings are alike: `ln(2N - 1)`, a guess among 2N - 1.
+
+    Args:
+        num_images: Number of images `N` in the batch of all replicas; a Python number,
+            or a tensor.
+
+    Returns:
+        Float, or a float32 scalar tensor.
+
+    Example:
+        >>> round(chance_loss(256), 3)
+        6.236
+    """
+    if tf.is_tensor(num_images):
+        return tf.math.log(2.0 * tf.cast(num_images, tf.float32) - 1.0)
+    return math.log(2 * num_images - 1)
+
+
+def of_projections(projections):
+    """The three figures of this replica's embeddings, on its first images.
+
+    Args:
+        projections: Float tensor `[b, 2, E]`, the two views of each image. No gradient
+            flows back to it.
+
+    Returns:
+        Dict of float32 scalars: `embedding_std` and `uniformity`, of the first views,
+        and `alignment`.
+    """
+    first = tf.stop_gradient(projections[:MAX_IMAGES])
+    view_a, view_b = tf.unstack(first, axis=1)
+    return {
+        "embedding_std": embedding_std(view_a),
+        "alignment": alignment(view_a, view_b),
+        "uniformity": uniformity(view_a),
+    }
+
+
+def _normalized(embeddings):
+    return tf.math.l2_normalize(tf.cast(embeddings, tf.float32), axis=1)

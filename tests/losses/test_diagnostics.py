@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from simclr_tf.losses import (
+    alignment,
+    chance_loss,
+    diagnostics,
+    embedding_std,
+    nt_xent,
+    uniformity,
+)
+
+
+def vectors(rows, dim, seed=0):
+    return np.random.RandomState(seed).randn(rows, dim).astype("float32")
+
+
+def unit(rows):
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def test_spread_by_hand():
+    # Of length 1: (1, 0), (0, 1). Each dimension has the values 0 and 1: deviation 1/2.
+    views = np.array([[3.0, 0.0], [0.0, 0.5]])
+    np.testing.assert_allclose(embedding_std(views), 0.5 * np.sqrt(2), rtol=1e-6)
+
+
+def test_spread_is_1_for_even_and_0_for_collapsed():
+    assert float(embedding_std(vectors(4096, 64))) == pytest.approx(1.0, abs=0.01)
+    one_point = np.repeat(vectors(1, 64), 256, axis=0) * np.linspace(1, 2, 256)[:, None]
+    assert float(embedding_std(one_point)) == pytest.approx(0.0, abs=1e-3)
+    assert float(embedding_std(np.zeros([4, 8]))) == 0.0
+
+
+def test_alignment_by_hand():
+    # Angles of 0, 90 and 180 degrees: squared distances 0, 2 and 4.
+    a = np.array([[1.0, 0.0], [2.0, 0.0], [3.0, 0.0]])
+    b = np.array([[5.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])
+    np.testing.assert_allclose(alignment(a, b), 2.0, rtol=1e-6)
+    np.testing.assert_allclose(alignment(a[:1], b[:1]), 0.0, atol=1e-6)
+
+
+def test_uniformity_by_hand():
+    # Squared distances of three points: 2, 2 and 4.
+    points = np.array([[1.0, 0.0], [0.0, 2.0], [0.0, -3.0]])
+    expected = np.log((np.exp(-4) + np.exp(-4) + np.exp(-8)) / 3)
+    np.testing.assert_allclose(uniformity(points), expected, rtol=1e-5)
+
+
+def test_uniformity_is_that_of_the_paper_pair_by_pair():
+    z = unit(vectors(9, 5))
+    pairs = [(i, j) for i in range(9) for j in range(9) if i != j]
+    kernel = [np.exp(-2 * np.sum((z[i] - z[j]) ** 2)) for i, j in pairs]
+    np.testing.assert_allclose(uniformity(3 * z), np.log(np.mean(kernel)), rtol=1e-5)
+    np.testing.assert_allclose(uniformity(np.ones([7, 5])), 0.0, atol=1e-5)
+
+
+def test_a_single_row_has_no_pair():
+    assert float(uniformity(np.ones([1, 3]))) == 0.0
+
+
+@pytest.mark.parametrize("count", [2, 5])
+def test_chance_is_the_loss_of_embeddings_that_are_all_alike(count):
+    alike = np.ones([count, 3])
+    np.testing.assert_allclose(np.mean(nt_xent(alike, alike)), chance_loss(count))
+    tensor = chance_loss(tf.constant(float(count)))
+    np.testing.assert_allclose(tensor, np.log(2 * count - 1), rtol=1e-6)
+
+
+def test_figures_are_of_the_first_images_and_send_no_gradient_back():
+    projections = tf.constant(vectors(2 * 300, 8).reshape(300, 2, 8))
+    with tf.GradientTape() as tape:
+        tape.watch(projections)
+        figures = tf.function(diagnostics.of_projections)(projections)
+        total = tf.add_n(list(figures.values()))
+    assert tape.gradient(total, projections) is None
+    first = projections[: diagnostics.MAX_IMAGES]
+    expected = {
+        "embedding_std": embedding_std(first[:, 0]),
+        "alignment": alignment(first[:, 0], first[:, 1]),
+        "uniformity": uniformity(first[:, 0]),
+    }
+    assert figures.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_allclose(figures[name], value, rtol=1e-5)
+    assert diagnostics.MAX_IMAGES < 300
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_is_computed_in_float32(dtype):
+    views = tf.cast(vectors(8, 4), dtype)
+    full = tf.cast(views, "float32")
+    for figure in (embedding_std, uniformity):
+        assert figure(views).dtype == tf.float32
+        np.testing.assert_array_equal(figure(views), figure(full))
+    ours = alignment(views[:4], views[4:])
+    np.testing.assert_array_equal(ours, alignment(full[:4], full[4:]))
