@@ -1,0 +1,223 @@
+"""Features as files: for NumPy, for pandas and databases, for TensorBoard."""
+
+import os
+
+import numpy as np
+
+from simclr_tf.errors import UserError
+
+
+def save_features(path, features, labels=None, file_names=None, class_names=None):
+    """Writes features as `.npz` or `.parquet`; a file that is there is replaced whole.
+
+    An `.npz` file holds the arrays `features` `[N, C]` float32 and, where they are
+    known, `labels` `[N]` int64, `file_names` `[N]` and `class_names` `[K]` of str;
+    `numpy.load` reads it without pickles. A `.parquet` file has a row an image and the
+    same columns, `features` a list of `C` float32, but `class_names` the name of the
+    row's own class (null where the label is no class, such as -1).
+
+    Args:
+        path: Str ending in `.npz` or `.parquet`; folders on the way are made.
+        features: Float `[N, C]`.
+        labels: Int `[N]` in `0 .. K - 1`, or None.
+        file_names: `N` str, or None.
+        class_names: `K` str, or None.
+
+    Raises:
+        UserError: If the path ends otherwise or cannot be written, or if pyarrow, which
+            writes Parquet, cannot be imported.
+        ValueError: If there are not `N` labels or file names.
+
+    Example:
+        >>> import tempfile
+        >>> path = os.path.join(tempfile.mkdtemp(), "test.npz")
+        >>> save_features(path, np.eye(2), labels=[1, 0])
+        >>> sorted(np.load(path)), np.load(path)["labels"]
+        (['features', 'labels'], array([1, 0]))
+    """
+    path = os.path.abspath(os.fspath(path))
+    writers = {".npz": _write_npz, ".parquet": _write_parquet}
+    suffix = os.path.splitext(path)[1]
+    if suffix not in writers:
+        raise UserError(
+            f"Features path must end in {' or '.join(writers)}, got {path}."
+        )
+    columns = _columns(features, labels, file_names, class_names)
+    _replace(path, lambda file: writers[suffix](file, columns))
+
+
+def save_projector(
+    directory,
+    features,
+    labels=None,
+    file_names=None,
+    class_names=None,
+    name="features",
+):
+    """Writes features for TensorBoard's embedding projector.
+
+    `tensorboard --logdir=<directory>` shows them, coloured by class. What was written
+    there before under other names stays and can be chosen beside them.
+
+    Args:
+        directory: Str; `<name>.tsv`, `<name>_metadata.tsv` and `projector_config.pbtxt`
+            are written there.
+        features: Float `[N, C]`.
+        labels: Int `[N]` in `0 .. K - 1`, or None.
+        file_names: `N` str, or None.
+        class_names: `K` str, or None.
+        name: Str, of the tensor.
+
+    Raises:
+        UserError: If the folder cannot be written, or has another kind of
+            `projector_config.pbtxt`.
+        ValueError: If there are not `N` labels or file names.
+    """
+    directory = os.path.abspath(os.fspath(directory))
+    columns = _columns(features, labels, file_names, class_names)
+    config_path = os.path.join(directory, "projector_config.pbtxt")
+    config = _projector_config(config_path, name)
+    embedding = config.embeddings.add(tensor_name=name, tensor_path=f"{name}.tsv")
+    embedding.tensor_shape.extend(columns["features"].shape)
+    rows = _metadata_rows(columns)
+    if rows:
+        embedding.metadata_path = f"{name}_metadata.tsv"
+        text = "".join(f"{row}\n" for row in rows).encode()
+        _replace(
+            os.path.join(directory, embedding.metadata_path),
+            lambda file: file.write(text),
+        )
+    _replace(
+        os.path.join(directory, embedding.tensor_path),
+        lambda file: np.savetxt(file, columns["features"], "%.9g", delimiter="\t"),
+    )
+    # Last, so that it never names a file that is not there.
+    _replace(config_path, lambda file: file.write(str(config).encode()))
+
+
+def import_pyarrow():
+    """`(pyarrow, pyarrow.parquet)`: they take a while, and only Parquet needs them.
+
+    Raises:
+        UserError: If they cannot be imported.
+    """
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise UserError(
+            f"Parquet needs pyarrow, which cannot be imported ({error}). Install what "
+            "requirements.txt says, or write npz."
+        ) from error
+    return pyarrow, parquet
+
+
+def _columns(features, labels, file_names, class_names):
+    """Dict of the arrays that are known, checked."""
+    features = np.asarray(features, np.float32)
+    if features.ndim != 2:
+        raise ValueError(f"`features` must be [N, C], got shape {features.shape}.")
+    columns = {"features": features}
+    if labels is not None:
+        columns["labels"] = np.asarray(labels, np.int64)
+    if file_names is not None:
+        columns["file_names"] = np.asarray(file_names, np.str_)
+    for name in columns.keys() - {"features"}:
+        if columns[name].shape != features.shape[:1]:
+            raise ValueError(
+                f"`{name}` must be [{len(features)}] like `features`, got shape "
+                f"{columns[name].shape}."
+            )
+    if class_names is not None:
+        columns["class_names"] = np.asarray(class_names, np.str_)
+    return columns
+
+
+def _write_npz(file, columns):
+    np.savez(file, **columns)
+
+
+def _write_parquet(file, columns):
+    pyarrow, parquet = import_pyarrow()
+    features = columns["features"]
+    values = pyarrow.array(features.reshape(-1))
+    table = {
+        "features": pyarrow.FixedSizeListArray.from_arrays(values, features.shape[1])
+    }
+    for name in ("labels", "file_names"):
+        if name in columns:
+            table[name] = pyarrow.array(columns[name])
+    classes = _class_of_each_row(columns)
+    if classes:
+        table["class_names"] = pyarrow.array(classes).dictionary_encode()
+    parquet.write_table(pyarrow.table(table), file)
+
+
+def _class_of_each_row(columns):
+    """List of str, or of None where a label is no class; empty without names."""
+    if not {"labels", "class_names"} <= columns.keys():
+        return []
+    names = columns["class_names"].tolist()
+    return [names[k] if 0 <= k < len(names) else None for k in columns["labels"]]
+
+
+def _metadata_rows(columns):
+    """Lines of the projector's metadata: it wants a header for several columns only."""
+    shown = {
+        "class": _class_of_each_row(columns),
+        "label": columns.get("labels", np.empty(0)).tolist(),
+        "file": columns.get("file_names", np.empty(0)).tolist(),
+    }
+    shown = {name: values for name, values in shown.items() if values}
+    rows = ["\t".join(map(_one_line, row)) for row in zip(*shown.values(), strict=True)]
+    return ["\t".join(shown), *rows] if len(shown) > 1 else rows
+
+
+def _one_line(value):
+    return " ".join(str(value).split())
+
+
+def _projector_config(path, name):
+    """The `ProjectorConfig` in a folder, without the tensor `name`; or an empty one."""
+    from google.protobuf import text_format
+    from tensorboard.plugins import projector
+
+    config = projector.ProjectorConfig()
+    if os.path.exists(path):
+        try:
+            with open(path, encoding="utf-8") as file:
+                text_format.Parse(file.read(), config)
+        except (OSError, ValueError, text_format.ParseError) as error:
+            raise UserError(
+                f"{path} must be a configuration of TensorBoard's projector: {error}. "
+                "Mend or remove it."
+            ) from error
+    others = [tensor for tensor in config.embeddings if tensor.tensor_name != name]
+    del config.embeddings[:]
+    config.embeddings.extend(others)
+    return config
+
+
+def _replace(path, write):
+    """Writes a file whole or not at all.
+
+    Args:
+        path: Str.
+        write: Callable that writes to a binary file.
+    """
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        unfinished = f"{path}.tmp"
+        try:
+            with open(unfinished, "wb") as file:
+                write(file)
+            os.replace(unfinished, path)
+        except BaseException:
+            if os.path.exists(unfinished):
+                os.remove(unfinished)
+            raise
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be written: {error.strerror or error}. Give a path that "
+            "you may write to, where there is room."
+        ) from error
