@@ -27,4 +27,18 @@ values.floating(
 values.boolean(
     "compare_untrained", False, "Judge the same encoder with random weights as well."
 )
+values.floating(
+    "eval_timeout",
+    600.0,
+    "--mode=eval: seconds to wait for the next checkpoint of a training that is not "
+    "done. 0: the newest alone.",
+    low=0,
+)
+values.some_of(
+    "embed_formats",
+    ["npz"],
+    ["npz", "parquet", "projector"],
+    "--mode=embed: npz and parquet are files in embeddings/ of --model_dir, projector "
+    "is for TensorBoard's embedding projector.",
+)
 values.string("eval_name", None, "Accepted for old commands; does nothing.")

@@ -30,6 +30,8 @@ _NOT_REMEMBERED = (
     "model_dir",
     "checkpoint",
     "preset",
+    "eval_timeout",
+    "embed_formats",
     "distribution",
     "num_cpu_replicas",
     "use_tpu",
@@ -46,8 +48,8 @@ def parse(argv, say=print):
     """Parses a command line.
 
     Flags given on it win over those of `--preset`, these over `flags.json` of the run
-    (in --mode=eval and export), these over the defaults. Training without `--dataset`
-    takes the demo preset.
+    (in --mode=eval, export and embed), these over the defaults. Training without
+    `--dataset` takes the demo preset.
 
     Args:
         argv: List of str, the program's name first.
@@ -66,7 +68,7 @@ def parse(argv, say=print):
     recipe = _recipe("demo" if is_demo else FLAGS.preset)
     recipe += [f"--{_STEPS_OF[name]}=0" for name in _STEPS_OF if name in given]
     _read(program + recipe + arguments)
-    if FLAGS.mode in ("eval", "export"):
+    if FLAGS.mode in ("eval", "export", "embed"):
         _read(program + _remembered() + recipe + arguments)
     _require_data_and_folder()
     run_checks(given)
@@ -108,7 +110,11 @@ def _config(given):
         augmentation=_fill(AugmentationConfig),
         model=_fill(ModelConfig),
         train=_fill(TrainConfig),
-        eval=_fill(EvalConfig, evaluators=tuple(FLAGS.evaluators)),
+        eval=_fill(
+            EvalConfig,
+            evaluators=tuple(FLAGS.evaluators),
+            embed_formats=tuple(FLAGS.embed_formats),
+        ),
         devices=_fill(DistributionConfig, distribution=kind, **no_tpu),
         checkpoint_scope=runtime.scope_of(
             FLAGS.variable_schema, FLAGS.checkpoint_scope

@@ -5,9 +5,10 @@ from flags import values
 values.one_of(
     "mode",
     "train",
-    ["train", "eval", "train_then_eval", "export"],
-    "eval: judge the newest checkpoint. export: only write a SavedModel. All but train "
-    "write one.",
+    ["train", "eval", "train_then_eval", "export", "embed"],
+    "eval: judge the newest checkpoint, then each new one until the training is done; "
+    "see --eval_timeout. export: only write a SavedModel; eval and train_then_eval "
+    "write one too. embed: write the features of --eval_split.",
 )
 values.string(
     "preset",

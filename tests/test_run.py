@@ -344,7 +344,11 @@ def test_wrong_checkpoints_are_one_line_and_write_nothing(start, tmp_path):
         "sk_ratio is 0.0 there and 0.5 here",
     )
     assert sorted(os.listdir(tmp_path / "other")) == before
-    refused(start("--mode=eval", model_dir="none"), "--model_dir=", "no checkpoint")
+    refused(
+        start("--mode=eval", "--eval_timeout=0", model_dir="none"),
+        "--model_dir=",
+        "no checkpoint",
+    )
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(start, tmp_path):

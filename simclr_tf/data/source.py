@@ -166,6 +166,9 @@ class FileSource(Source):
             return image
         return image, tf.gather(self._labels, index)
 
+    def file_names(self):
+        return list(self.paths)
+
 
 class SequentialSource(Source):
     """A data set that can only be read in its own order, such as a large TFDS one.

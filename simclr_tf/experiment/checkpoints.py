@@ -11,11 +11,20 @@ from simclr_tf.errors import UserError
 
 _CONFIG_KEY = "config/.ATTRIBUTES/VARIABLE_VALUE"
 _PROJECTION = ("proj_head_mode", "num_proj_layers", "proj_out_dim")
+# What TensorFlow raises for a checkpoint that is damaged, or deleted while it is read.
+_UNREADABLE = (tf.errors.OpError, IndexError, ValueError, RuntimeError)
 _RESNET = ("resnet_depth", "width_multiplier", "sk_ratio", "se_ratio")
 
 
-def description(config, model, seed):
-    """What a checkpoint says about itself: a flat dict of JSON values."""
+def description(config, model, seed, train_steps=None):
+    """What a checkpoint says about itself: a flat dict of JSON values.
+
+    Args:
+        config: `RunConfig`.
+        model: The model of the run.
+        seed: Int, that of the run.
+        train_steps: Int, the step at which the run ends, or None.
+    """
     return {
         **dataclasses.asdict(config.model),
         "stem": stem(config.data.image_size),
@@ -23,6 +32,7 @@ def description(config, model, seed):
         "ft_proj_selector": config.train.ft_proj_selector,
         "num_classes": model.num_classes,
         "seed": seed,
+        "train_steps": train_steps,
     }
 
 
@@ -54,12 +64,35 @@ def find(path, flag):
     return prefix
 
 
+def chosen(config):
+    """The checkpoint of `--checkpoint`, or the newest in `--model_dir`.
+
+    Returns:
+        `(prefix, flag)`, the second the flag that brought it.
+
+    Raises:
+        UserError: If there is no checkpoint.
+    """
+    flag = "checkpoint" if config.checkpoint else "model_dir"
+    return find(config.checkpoint or config.model_dir, flag), flag
+
+
+def unless_deleted(prefix, read):
+    """`read()`, or None where it fails because the checkpoint is no longer there."""
+    try:
+        return read()
+    except (UserError, *_UNREADABLE):
+        if os.path.exists(f"{prefix}.index"):
+            raise
+        return None
+
+
 def describe(prefix, flag):
     """The `description` inside the checkpoint `prefix`."""
     try:
         reader = tf.train.load_checkpoint(prefix)
         text = reader.get_tensor(_CONFIG_KEY)
-    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+    except _UNREADABLE as error:
         raise UserError(
             f"--{flag}={prefix}: not a checkpoint that this program wrote, or damaged "
             f"({str(error).splitlines()[0]})."

@@ -4,7 +4,14 @@ import dataclasses
 import os
 
 from simclr_tf import distribution
-from simclr_tf.experiment import checkpoints, evaluation, files, training
+from simclr_tf.experiment import (
+    checkpoints,
+    embedding,
+    evaluation,
+    files,
+    following,
+    training,
+)
 
 
 def run(config, flag_values, say=print):
@@ -27,7 +34,15 @@ def run(config, flag_values, say=print):
 
 
 def _run(config, flag_values, strategy, chief, say):
+    if config.mode == "embed":
+        embedding.embed(config, strategy, say)
+        return
     splits = evaluation.Splits(config, strategy) if "eval" in config.mode else None
+    if config.mode == "eval":
+        for prefix, step, model in following.follow(config, strategy, say):
+            say(f"Evaluating {prefix}.")
+            _deliver(config, model, prefix, step, splits, strategy, say)
+        return
     if "train" in config.mode:
         session = training.prepare(config, strategy, say)
         if splits is not None:
@@ -38,23 +53,44 @@ def _run(config, flag_values, strategy, chief, say):
         prefix = training.train(session, say)
         say(f"Checkpoint: {prefix}")
         model, step = session.model, checkpoints.step_of(prefix)
+        if config.mode == "train":
+            say(f"Next: python run.py --mode=eval --model_dir={config.model_dir}")
+            return
     else:
-        prefix = config.checkpoint
+        prefix, _ = checkpoints.chosen(config)
         model, step = training.load(config, strategy)
-        if splits is not None:
-            splits.require_classes(model.num_classes)
-        if chief:
-            files.make_directory(config.model_dir)
+    _deliver(config, model, prefix, step, splits, strategy, say)
+
+
+def _deliver(config, model, prefix, step, splits, strategy, say):
+    """Judges a model where there are `splits`, and writes its SavedModel.
+
+    Args:
+        config: `RunConfig`.
+        model: `SimCLR` or `Classifier`.
+        prefix: Str, the checkpoint that it is in.
+        step: Int, that of the checkpoint.
+        splits: `evaluation.Splits` or None.
+        strategy: `tf.distribute.Strategy` that the model was made under.
+        say: Callable that prints a line for the user.
+    """
+    chief = distribution.is_chief(strategy)
+    if splits is not None:
+        splits.require_classes(model.num_classes)
+    if chief:
+        files.make_directory(config.model_dir)
     if splits is not None:
         evaluation.evaluate(config, model, step, splits, say)
-    elif config.mode == "train":
-        say(f"Next: python run.py --mode=eval --model_dir={config.model_dir}")
-        return
     if not chief:
         return
     if strategy.num_replicas_in_sync > 1:
         # Variables of replicas belong to all: a copy on this device alone is saved.
-        model, step = training.load(dataclasses.replace(config, checkpoint=prefix))
+        of_checkpoint = dataclasses.replace(config, checkpoint=prefix)
+        copy = checkpoints.unless_deleted(prefix, lambda: training.load(of_checkpoint))
+        if copy is None:
+            say(f"{prefix} was deleted before its SavedModel was written: left out.")
+            return
+        model, _ = copy
     path = evaluation.export_model(config, model, step)
     say(f"SavedModel: {path}")
     say(

@@ -89,6 +89,8 @@ class EvalConfig:
     knn_neighbors: int = 20
     knn_temperature: float = 0.07
     compare_untrained: bool = False
+    eval_timeout: float = 600.0
+    embed_formats: tuple[str, ...] = ("npz",)
 
 
 @dataclasses.dataclass(frozen=True)

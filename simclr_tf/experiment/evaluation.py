@@ -11,7 +11,7 @@ from simclr_tf.training import _common
 
 
 def evaluate(config, model, step, splits, say=print):
-    """Runs the evaluators, prints their table and writes `result*.json`.
+    """Runs the evaluators, prints their table, writes `result*.json` and scalars.
 
     Args:
         config: `RunConfig`.
@@ -32,9 +32,11 @@ def evaluate(config, model, step, splits, say=print):
     chief = distribution.is_chief(splits.strategy)
     rows = {"trained": _judge(config, model.encoder, splits, names, model)}
     if config.eval.compare_untrained:
-        with splits.strategy.scope():
-            encoder = networks.build_encoder(config)
-        rows["untrained"] = _judge(config, encoder, splits, names, None)
+        if splits.untrained is None:
+            with splits.strategy.scope():
+                encoder = networks.build_encoder(config)
+            splits.untrained = _judge(config, encoder, splits, names, None)
+        rows["untrained"] = splits.untrained
     results = {"global_step": float(step)}
     results["eval/regularization_loss"] = float(
         _common.l2_penalty(
@@ -47,8 +49,10 @@ def evaluate(config, model, step, splits, say=print):
         results |= {f"{prefix}{name}": value for name, value in figures.items()}
     for line in table.lines(rows):
         say(line)
-    for name in ("result.json", f"result_{step}.json") if chief else ():
-        files.write_json(os.path.join(config.model_dir, name), results)
+    if chief:
+        for name in ("result.json", f"result_{step}.json"):
+            files.write_json(os.path.join(config.model_dir, name), results)
+        files.write_scalars(os.path.join(config.model_dir, "eval"), step, results)
     return results
 
 
@@ -59,12 +63,17 @@ class Splits:
         config: `RunConfig`.
         strategy: `tf.distribute.Strategy` that features are computed under.
 
+    Attributes:
+        num_classes: Int, of the evaluation split.
+        untrained: Dict, what `evaluate` found for an encoder with random weights, once
+            it did; it does not change from one checkpoint to the next.
+
     Raises:
         UserError: If the evaluation split does not exist or has no labels.
     """
 
     def __init__(self, config, strategy):
-        self._config, self.strategy = config, strategy
+        self._config, self.strategy, self.untrained = config, strategy, None
         self._sources = {}
         self._source(training=False)
 
@@ -80,23 +89,9 @@ class Splits:
             encoder: Keras model.
             training: Bool, which split.
         """
-        settings, source = self._config.data, self._source(training)
-        preprocess = EvaluationCrop(settings.image_size)
-        batches = {
-            "batch_size": self._config.eval.eval_batch_size,
-            "limit_steps": 0 if training else self._config.eval.eval_steps,
-        }
-        with data.naming_broken_files(source):
-            return evaluation.extract_features(
-                encoder,
-                distribution.distribute(
-                    self.strategy,
-                    lambda share: data.eval_batches(
-                        source, preprocess=preprocess, share=share, **batches
-                    ),
-                ),
-                num_examples=data.eval_examples(source, **batches),
-            )
+        limit = 0 if training else self._config.eval.eval_steps
+        source = self._source(training)
+        return features_of(encoder, source, self._config, self.strategy, limit)
 
     def require_classes(self, num_classes):
         """Refuses what the evaluators of a model could not do, before it is trained.
@@ -143,6 +138,31 @@ class Splits:
         said = "train" in self._config.mode or not distribution.is_chief(self.strategy)
         say = (lambda line: None) if said else print
         return labels.labelled_part(self._config, source, say)
+
+
+def features_of(encoder, source, config, strategy, limit_steps=0):
+    """`Features` of the images of a source, under a strategy.
+
+    Args:
+        encoder: Keras model.
+        source: `data.Source`.
+        config: `RunConfig`, for the size of images and batches.
+        strategy: `tf.distribute.Strategy`.
+        limit_steps: Int > 0 ends after so many batches.
+    """
+    preprocess = EvaluationCrop(config.data.image_size)
+    batches = {"batch_size": config.eval.eval_batch_size, "limit_steps": limit_steps}
+    with data.naming_broken_files(source):
+        return evaluation.extract_features(
+            encoder,
+            distribution.distribute(
+                strategy,
+                lambda share: data.eval_batches(
+                    source, preprocess=preprocess, share=share, **batches
+                ),
+            ),
+            num_examples=data.eval_examples(source, **batches),
+        )
 
 
 def _is_labelled(source):

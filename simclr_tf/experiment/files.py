@@ -7,6 +7,8 @@ import re
 import shutil
 import tempfile
 
+import tensorflow as tf
+
 from simclr_tf.errors import UserError
 
 
@@ -46,6 +48,16 @@ def write_json(path, values):
         json.dump(values, file, indent=2, sort_keys=True)
         file.write("\n")
     os.replace(unfinished, path)
+
+
+def write_scalars(directory, step, values):
+    """Writes one point of every curve `eval/...` for TensorBoard."""
+    writer = tf.summary.create_file_writer(directory)
+    with writer.as_default(step=step):
+        for name, value in values.items():
+            if name.startswith("eval/"):
+                tf.summary.scalar(name, value)
+    writer.close()
 
 
 def keep_newest(directory, keep):

@@ -64,7 +64,7 @@ def prepare(config, strategy, say=print):
     with strategy.scope():
         schedule = networks.build_schedule(config, source.num_examples)
         model = _build_model(config, schedule, source.num_classes)
-    about = checkpoints.description(config, model, seed)
+    about = checkpoints.description(config, model, seed, schedule.total_steps)
     first_step = 0
     if resume:
         checkpoints.require_same(resume, "model_dir", about)
@@ -133,7 +133,7 @@ def train(session, say=print):
             steps_per_epoch=total - session.first_step,
             shuffle=False,  # it is, and Keras 3 would warn that it cannot
             verbose=0,
-            callbacks=[progress, keep, summaries],
+            callbacks=[progress, keep, *_diagnostics(session, every, say), summaries],
         )
     return os.path.join(config.model_dir, f"ckpt-{total}")
 
@@ -154,9 +154,26 @@ def load(config, strategy=None):
     Raises:
         UserError: If there is no checkpoint, or it holds another network.
     """
-    flag = "checkpoint" if config.checkpoint else "model_dir"
-    prefix = checkpoints.find(config.checkpoint or config.model_dir, flag)
+    prefix, flag = checkpoints.chosen(config)
     about = checkpoints.describe(prefix, flag)
+    model, wanted = build_as(config, about, strategy)
+    checkpoints.require_same(prefix, flag, wanted)
+    checkpoints.fill(prefix, model.encoder, model.projection_head, model.linear_head)
+    return model, checkpoints.step_of(prefix)
+
+
+def build_as(config, about, strategy=None):
+    """The model that a checkpoint is for, not yet filled.
+
+    Args:
+        config: `RunConfig`.
+        about: Dict, the checkpoint's `description`, which wins over the config in the
+            train mode, the classes, and what the linear head sits on.
+        strategy: `tf.distribute.Strategy`; None for one device.
+
+    Returns:
+        `(model, wanted)`, the second the `description` that the checkpoint must have.
+    """
     config = dataclasses.replace(
         config,
         train=dataclasses.replace(
@@ -169,10 +186,7 @@ def load(config, strategy=None):
     schedule = optimizers.WarmupCosine(1.0, 0, 1)
     with strategy.scope() if strategy else contextlib.nullcontext():
         model = networks.build_model(config, schedule, about["num_classes"])
-    wanted = checkpoints.description(config, model, about["seed"])
-    checkpoints.require_same(prefix, flag, wanted)
-    checkpoints.fill(prefix, model.encoder, model.projection_head, model.linear_head)
-    return model, checkpoints.step_of(prefix)
+    return model, checkpoints.description(config, model, about["seed"])
 
 
 def steps_per_checkpoint(config, num_examples):
@@ -222,6 +236,21 @@ def _batches(session, share, source):
         cache=config.data.cache_dataset and source is session.source,
         share=share,
     )
+
+
+def _diagnostics(session, every, say):
+    """The callbacks that say when pre-training goes nowhere."""
+    if not session.pretrain:
+        return []
+    return [
+        callbacks.Diagnostics(
+            warmup_steps=session.schedule.warmup_steps,
+            first_step=session.first_step,
+            total_steps=session.schedule.total_steps,
+            every=every,
+            say=say,
+        )
+    ]
 
 
 def _first_views(session):

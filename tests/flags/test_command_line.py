@@ -57,7 +57,10 @@ WRONG = {
     "--optimizer=sgd": "--optimizer must be one of momentum, adam, adamw, lamb, lars, "
     "got sgd.",
     "--mode=serve": "--mode must be one of train, eval, train_then_eval, export, "
-    "got serve.",
+    "embed, got serve.",
+    "--eval_timeout=-1": "--eval_timeout must be a number >= 0, got -1.",
+    "--embed_formats=npz,csv": "--embed_formats must be a list of npz, parquet, "
+    "projector, got npz,csv.",
     "--knn_temperature=0": "--knn_temperature must be a number > 0, got 0.",
     "--evaluators=head,svm": "--evaluators must be a list of head, knn, logistic, "
     "got head,svm.",
@@ -233,7 +236,7 @@ def remember(folder, *arguments):
     (folder / "flags.json").write_text(json.dumps(values))
 
 
-@pytest.mark.parametrize("mode", ["eval", "export"])
+@pytest.mark.parametrize("mode", ["eval", "export", "embed"])
 def test_a_run_remembers_its_flags(tmp_path, mode):
     remember(tmp_path, "--preset=demo", "--seed=3", "--use_tpu=False", "--tpu_name=t")
     before, _ = parse("--preset=demo", "--seed=3", f"--model_dir={tmp_path}")

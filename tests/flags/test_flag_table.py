@@ -83,6 +83,8 @@ OURS = {
     "teacher": None,
     "distill_temperature": 1.0,
     "label_weight": 0.0,
+    "eval_timeout": 600.0,
+    "embed_formats": ["npz"],
 }
 GIVEN = {"dataset": "cifar10", "model_dir": "run"}
 
@@ -180,6 +182,8 @@ CHANGED = {
     "teacher": None,  # of distill, as the weight of the labels
     "distill_temperature": 2.0,
     "label_weight": 0.0,
+    "eval_timeout": 1.5,
+    "embed_formats": ("parquet", "projector"),
     "micro_batch_size": 0,  # of pretrain; see below
     "distribution": "tpu",
     "num_cpu_replicas": 0,

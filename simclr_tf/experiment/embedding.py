@@ -1,0 +1,65 @@
+"""Writes the features of a data set to files: `--mode=embed`."""
+
+import os
+
+from simclr_tf import data, distribution, export
+from simclr_tf.experiment import checkpoints, evaluation, files, training
+from simclr_tf.export import features
+
+
+def embed(config, strategy, say=print):
+    """Writes features of `--eval_split` of `--dataset`, labelled or not.
+
+    Args:
+        config: `RunConfig`. Of the checkpoint it takes the encoder, of the data
+            whatever is there: labels, names of classes and of files.
+        strategy: `tf.distribute.Strategy` that features are computed under.
+        say: Callable that prints a line for the user.
+
+    Returns:
+        List of str, the paths that were written.
+
+    Raises:
+        UserError: For anything that the user can put right.
+    """
+    settings = config.data
+    if "parquet" in config.eval.embed_formats:
+        features.import_pyarrow()  # before hours of work for nothing
+    source = data.open_source(settings.dataset, settings.eval_split, settings.data_dir)
+    prefix, _ = checkpoints.chosen(config)
+    model, step = training.load(config, strategy)
+    chief = distribution.is_chief(strategy)
+    if chief:
+        files.make_directory(config.model_dir)
+    say(f"Features of {source.name} from {prefix}.")
+    found = evaluation.features_of(
+        model.encoder, source, config, strategy, config.eval.eval_steps
+    )
+    if not chief:
+        return []
+    count, dim = found.features.shape
+    say(f"{count:,} images, {dim} features each.")
+    names = source.file_names()
+    columns = {
+        "labels": found.labels,
+        "file_names": None if names is None else names[:count],
+        "class_names": source.class_names,
+    }
+    name = f"{settings.eval_split.replace(os.sep, '_')}_{step}"
+    return _write(config, name, found.features, columns, say)
+
+
+def _write(config, name, rows, columns, say):
+    """Writes every format of `--embed_formats`; returns the paths."""
+    paths = []
+    for kind in config.eval.embed_formats:
+        if kind == "projector":
+            path = os.path.join(config.model_dir, "projector")
+            export.save_projector(path, rows, name=name, **columns)
+            say(f"Projector: tensorboard --logdir={os.path.relpath(path)}")
+        else:
+            path = os.path.join(config.model_dir, "embeddings", f"{name}.{kind}")
+            export.save_features(path, rows, **columns)
+            say(f"Features: {path}")
+        paths.append(path)
+    return paths
