@@ -222,7 +222,7 @@ def test_embed_writes_features_of_the_encoder_in_every_format(
     before = set(os.listdir(tmp_path / "run"))
     code, out, err = start("--mode=embed", "--embed_formats=npz,parquet,projector")
     assert (code, err) == (0, "")
-    assert "5 images, 32 features each." in out
+    assert "5 of 5 images, 32 features each." in out
     written = set(os.listdir(tmp_path / "run")) - before
     assert written == {"embeddings", "projector"}
     folder = tmp_path / "run" / "embeddings"
@@ -281,15 +281,16 @@ def test_training_logs_whether_it_learns_and_says_when_it_does_not(start, tmp_pa
         label.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (8, 8)).save(label / f"{number}.png")
     code, out, err = start(
-        "--train_steps=4",
-        "--train_summary_steps=2",
+        "--train_steps=30",
+        "--train_summary_steps=10",
+        "--checkpoint_steps=30",
         "--micro_batch_size=4",
         dataset=tmp_path / "black",
     )
     assert (code, err) == (0, "")
     assert "contrast_loss 2.708 (chance 2.708)" in out  # ln 15
-    assert out.count("Warning at step 2: the embeddings have collapsed") == 1
-    assert out.count("Warning at step 2: it does not learn") == 1
+    assert out.count("Warning at step 20: the embeddings have collapsed") == 1
+    assert out.count("Warning at step 20: it does not learn") == 1
     assert out.count("collapsed") == 1
     tags = {tag for tag, _ in curve(tmp_path / "run" / "train")}
     assert {

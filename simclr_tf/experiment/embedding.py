@@ -38,7 +38,7 @@ def embed(config, strategy, say=print):
     if not chief:
         return []
     count, dim = found.features.shape
-    say(f"{count:,} images, {dim} features each.")
+    say(f"{count:,} of {source.num_examples:,} images, {dim} features each.")
     names = source.file_names()
     columns = {
         "labels": found.labels,

@@ -1,9 +1,17 @@
 """What the figures of a training step say when training goes nowhere, in words."""
 
+import math
+
 # Below such a spread, embeddings differ by less than a twentieth of what they could.
 _COLLAPSED = 0.05
-# A contrastive loss that is not this share below chance, or its beginning, is at it.
-_FALL = 0.02
+# A contrastive loss that is not this share below chance is at it, if views are found
+# less than so many times as often as by guessing. At a low temperature networks that
+# learn well begin above chance.
+_BELOW_CHANCE = 0.02
+_TIMES_CHANCE = 1.5
+# One that is not this share below its beginning has not fallen. Less, because networks
+# may begin below chance, learn slowly, and be looked at by running means.
+_FALL = 0.01
 # An accuracy that is not this share above that of guessing is at it.
 _RISE = 0.1
 
@@ -45,7 +53,9 @@ def _no_learning(figures, first_loss):
     loss, chance = figures.get("contrast_loss"), figures.get("contrast_loss_chance")
     if loss is None or chance is None:
         return None
-    if loss >= (1 - _FALL) * chance:
+    num_images = (math.exp(chance) + 1) / 2  # chance is ln(2N - 1)
+    is_guess = figures.get("contrast_acc", 0.0) <= _TIMES_CHANCE / num_images
+    if is_guess and loss >= (1 - _BELOW_CHANCE) * chance:
         what = f"is {loss:.3f}, and guessing gives {chance:.3f}"
     # Networks that begin far better than chance have learned before.
     elif loss >= (1 - _FALL) * first_loss and loss > chance / 2:

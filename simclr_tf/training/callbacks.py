@@ -179,13 +179,13 @@ class Diagnostics(StepCallback):
     Looks at what `SimCLR` logs, from a while after the warm-up on: embeddings that have
     collapsed; a contrastive loss that is at chance, or has not fallen since training
     began; a linear head that guesses. In user code: `model.fit(data,
-    callbacks=[Diagnostics(warmup_steps=500)])`. Put it before `Summaries`, which starts
-    the running means anew.
+    callbacks=[Diagnostics(warmup_steps=500)])`. What it sees are means since the epoch
+    began, or since `Summaries` last wrote: put it before that.
 
     Args:
         warmup_steps: Int, steps over which the learning rate rises.
         after_steps: Int, steps past those (and past `first_step`) before anything is
-            judged; no more than half of what `total_steps` leaves.
+            judged; in a short training half of what `total_steps` leaves, but 20.
         first_step: Int, see `StepCallback`.
         total_steps: Int, see `StepCallback`; None where it is not known.
         every: Int, steps between two looks.
@@ -204,14 +204,15 @@ class Diagnostics(StepCallback):
         super().__init__(first_step, total_steps, every)
         start = max(first_step, warmup_steps)
         if total_steps is not None:
-            after_steps = min(after_steps, max(0, total_steps - start) // 2)
+            after_steps = min(after_steps, max(20, (total_steps - start) // 2))
         self._judge_from = start + after_steps
         self._say, self._said = say, set()
         self._first_loss = math.inf
 
     def on_train_begin(self, logs=None):
         # What goes on from earlier training need not fall any more.
-        self._is_new = self.step == 0 and int(self.model.optimizer.iterations) == 0
+        iterations = tf.convert_to_tensor(self.model.optimizer.iterations)
+        self._is_new = self.step == 0 and int(iterations) == 0
 
     def on_step(self, step, logs):
         figures = {name: float(value) for name, value in logs.items()}

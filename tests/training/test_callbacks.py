@@ -107,8 +107,14 @@ def warnings_of(learning_rate=0.05, head=None, data=None, steps=20, **options):
         **{"every": 5, "after_steps": 10, "say": said.append, **options}
     )
     images, labels = data or pictures()
-    # One batch an epoch.
-    model.fit(images, labels, batch_size=32, epochs=steps, verbose=0, callbacks=[watch])
+    model.fit(
+        np.tile(images, [steps, 1, 1, 1]),
+        np.tile(labels, steps),
+        batch_size=32,
+        shuffle=False,  # every batch has all 32 pictures
+        verbose=0,
+        callbacks=[watch],
+    )
     return said
 
 
@@ -127,7 +133,8 @@ def test_a_training_that_learns_is_not_warned_of():
     images, _ = pictures()
     colour = images.mean(axis=(1, 2))
     labels = (colour[:, 0] > colour[:, 2]).astype("int64")
-    assert warnings_of(data=(images, labels)) == []
+    fit = {"steps": 60, "after_steps": 40, "every": 20}
+    assert warnings_of(data=(images, labels), **fit) == []
 
 
 def test_a_learning_rate_of_0_is_said_once():
@@ -155,14 +162,29 @@ def test_nothing_is_judged_before_the_warm_up_is_over():
     assert warnings_of(head=Constant(), warmup_steps=11, after_steps=10) == []
     late = warnings_of(head=Constant(), warmup_steps=8, after_steps=10)
     assert late[0].startswith("Warning at step 20: ")
-    # Of 20 steps, 10 are left after the warm-up: half of them are 5.
-    short = warnings_of(head=Constant(), warmup_steps=10, total_steps=20)
-    assert short[0].startswith("Warning at step 15: ")
+
+
+@pytest.mark.parametrize(
+    ("total_steps", "first_step", "judged_from"),
+    [(None, 0, 110), (1000, 0, 110), (70, 0, 40), (20, 0, 30), (1000, 500, 600)],
+)
+def test_a_short_training_is_judged_earlier(total_steps, first_step, judged_from):
+    said = []
+    watch = callbacks.Diagnostics(
+        warmup_steps=10, first_step=first_step, total_steps=total_steps, say=said.append
+    )
+    watch.set_model(keras.Sequential())
+    watch._is_new = False
+    watch.on_step(judged_from - 1, {"embedding_std": 0.0})
+    assert not said
+    watch.on_step(judged_from, {"embedding_std": 0.0})
+    assert len(said) == 1
 
 
 FIGURES = {
     "contrast_loss": 3.0,
-    "contrast_loss_chance": 6.0,
+    "contrast_loss_chance": np.log(2 * 200 - 1),  # 5.989
+    "contrast_acc": 0.1,
     "embedding_std": 0.9,
     "supervised_acc": 0.3,
 }
@@ -174,10 +196,12 @@ FIGURES = {
         ({}, 5.0, []),
         ({"embedding_std": 0.051}, 5.0, []),
         ({"embedding_std": 0.049}, 5.0, ["collapse"]),
-        ({"contrast_loss": 5.87}, np.inf, []),
-        ({"contrast_loss": 5.89}, np.inf, ["no_learning"]),
-        ({"contrast_loss": 4.89}, 5.0, []),
-        ({"contrast_loss": 4.91}, 5.0, ["no_learning"]),
+        ({"contrast_loss": 5.86, "contrast_acc": 0.005}, np.inf, []),
+        ({"contrast_loss": 5.88, "contrast_acc": 0.005}, np.inf, ["no_learning"]),
+        ({"contrast_loss": 7.0, "contrast_acc": 0.007}, 8.0, ["no_learning"]),
+        ({"contrast_loss": 7.0, "contrast_acc": 0.008}, 8.0, []),  # low temperature
+        ({"contrast_loss": 4.94}, 5.0, []),
+        ({"contrast_loss": 4.96}, 5.0, ["no_learning"]),
         ({"contrast_loss": 2.0}, 2.0, []),  # from a checkpoint: it has learned
         ({"supervised_acc": 0.111}, 5.0, []),
         ({"supervised_acc": 0.109}, 5.0, ["guessing"]),

@@ -65,6 +65,25 @@ def test_step_is_algorithm_1_written_out():
         np.testing.assert_allclose(variable, old - 0.1 * gradient, atol=2e-5)
 
 
+@pytest.mark.parametrize("micro_batch_size", [None, 4, 3])
+def test_figures_beside_the_loss_are_those_of_the_projections(micro_batch_size):
+    # Batch norm by its moving statistics, so that pieces embed as the whole batch does.
+    model = small_model(False, micro_batch_size=micro_batch_size)
+    model.encoder.trainable = model.projection_head.trainable = False
+    compiled(model, keras.optimizers.SGD(0.0))
+    view_a, view_b = tf.random.stateless_uniform([2, 8, 16, 16, 3], [0, 1])
+    a, b = (model.projection_head(model.encoder(view)) for view in (view_a, view_b))
+    expected = {
+        "embedding_std": losses.embedding_std(a),
+        "alignment": losses.alignment(a, b),
+        "uniformity": losses.uniformity(a),
+        "contrast_loss_chance": np.log(15),
+    }
+    logs = model.train_step(((view_a, view_b), tf.range(8) % 2))
+    for name, value in expected.items():
+        np.testing.assert_allclose(logs[name], value, rtol=1e-3, err_msg=name)
+
+
 def test_fit_takes_every_form_of_data(photos):
     images, labels = photos
     unit = (images / 255.0).astype("float32")
