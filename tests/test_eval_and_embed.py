@@ -131,13 +131,20 @@ def test_a_checkpoint_that_is_named_is_all_there_is(start, trained, tmp_path):
     assert os.listdir(tmp_path / "run" / "saved_model") == ["1"]
 
 
-def test_evaluation_ends_when_no_checkpoint_comes(start, bring, quick):
+def test_evaluation_ends_when_no_checkpoint_comes(start, bring, monkeypatch, quick):
     bring(1)
     code, out, _ = start("--mode=eval", "--eval_timeout=0.2")
     assert code == 0 and evaluated(out) == [1]
     assert "ckpt-1 of 4 steps; waiting up to 0.2 s for the next one." in out
     assert "No new checkpoint in 0.2 s." in out
     bring(1, 2)
+    fill = checkpoints.fill
+
+    def fill_while_the_training_goes_on(*arguments):
+        fill(*arguments)
+        bring(1, 2, 3)
+
+    monkeypatch.setattr(checkpoints, "fill", fill_while_the_training_goes_on)
     code, out, _ = start("--mode=eval", "--eval_timeout=0")
     assert code == 0 and evaluated(out) == [2] and "waiting" not in out
 
