@@ -17,15 +17,15 @@ class _Policy(_base.ImageLayer):
         self.image_size = image_size
         self.area_range = tuple(area_range)
         self._evaluation = EvaluationCrop(image_size)
-        self._steps = [
+        self.steps = [
             RandomResizedCrop(image_size, area_range, flip_probability=0.5, seed=0)
         ]
 
     def process(self, images, training, seed):
         if not training:
             return self._evaluation(images)
-        seeds = _base.split_seed(seed, len(self._steps))
-        for step, step_seed in zip(self._steps, seeds, strict=True):
+        seeds = _base.split_seed(seed, len(self.steps))
+        for step, step_seed in zip(self.steps, seeds, strict=True):
             images = step(images, training=True, seed=step_seed)
         return images
 
@@ -81,10 +81,10 @@ class SimCLRAugmentation(_Policy):
         self.blur = blur
         jitter = RandomColorJitter(color_jitter_strength, seed=0)
         if color_jitter_strength > 0:
-            self._steps += [jitter, RandomGrayscale(seed=0)]
+            self.steps += [jitter, RandomGrayscale(seed=0)]
         if blur:
             size = blur_kernel_size(image_size)
-            self._steps.append(RandomGaussianBlur(size, seed=0))
+            self.steps.append(RandomGaussianBlur(size, seed=0))
 
     def get_config(self):
         return {

@@ -1,6 +1,6 @@
 """Images from anywhere, as sources and as batches."""
 
-from simclr_tf.data.folder import naming_broken_files
+from simclr_tf.data.checks import naming_broken_files
 from simclr_tf.data.label_subset import balanced_subset, named_subset
 from simclr_tf.data.load import Info, load, open_source
 from simclr_tf.data.pipeline import (
@@ -11,8 +11,14 @@ from simclr_tf.data.pipeline import (
     shuffled_index,
     train_batches,
 )
-from simclr_tf.data.source import ArraySource, FileSource, SequentialSource, Source
-from simclr_tf.data.subset import Relabelled, Subset
+from simclr_tf.data.sources import (
+    ArraySource,
+    FileSource,
+    Relabelled,
+    SequentialSource,
+    Source,
+    Subset,
+)
 
 __all__ = [
     "ArraySource",

@@ -6,9 +6,11 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from simclr_tf.data.folder import open_csv, open_folder
-from simclr_tf.data.source import ArraySource
-from simclr_tf.data.tfds import open_tfds, open_tfrecords
+from simclr_tf.data.folders import open_folder
+from simclr_tf.data.sources import ArraySource
+from simclr_tf.data.sources.manifest import open_csv
+from simclr_tf.data.sources.tfds import open_tfds
+from simclr_tf.data.sources.tfrecord import open_tfrecords
 from simclr_tf.errors import UserError
 
 _BUNDLED = os.path.join(os.path.dirname(__file__), "bundled")

@@ -9,7 +9,7 @@ import dataclasses
 
 import tensorflow as tf
 
-from simclr_tf.data.source import in_memory
+from simclr_tf.data.sources import in_memory
 
 _SHUFFLE_BUFFER = 10_000  # of sources without random access
 

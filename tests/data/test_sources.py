@@ -203,7 +203,7 @@ def test_tensorflow_datasets_by_name(tmp_path):
 def test_labels_and_names_of_a_large_tensorflow_dataset(tmp_path, monkeypatch):
     import tensorflow_datasets as tfds
 
-    from simclr_tf.data import tfds as opener
+    from simclr_tf.data.sources import tfds as opener
 
     random = np.random.RandomState(0)
 

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from simclr_tf import data
-from simclr_tf.data.source import SequentialSource
+from simclr_tf.data.sources import SequentialSource
 
 
 def pictures(count=6):

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from simclr_tf.data.source import Source
+from simclr_tf.data.sources.base import Source
 
 
 class Subset(Source):

@@ -1,0 +1,85 @@
+"""What every place that images come from has: one small interface."""
+
+import numpy as np
+import tensorflow as tf
+
+
+class Source:
+    """Images, and their labels where there are any, by number.
+
+    Attributes:
+        name: Str, for people.
+        num_examples: Int `N`.
+        class_names: Tuple of str, or None where images have no labels.
+        image_shape: `(H, W, 3)`, or None where images differ in size.
+        random_access: Bool, whether `read` is there.
+    """
+
+    random_access = True
+
+    def __init__(
+        self,
+        name,
+        num_examples,
+        class_names=None,
+        image_shape=None,
+        labels=None,
+        file_names=None,
+    ):
+        self.name = name
+        self.num_examples = num_examples
+        self.class_names = class_names
+        self.image_shape = image_shape
+        # Each a sequence, a function that reads one when it is asked for, or None.
+        self._read_labels, self._read_file_names = labels, file_names
+
+    @property
+    def num_classes(self):
+        """Int, or None where images have no labels."""
+        return None if self.class_names is None else len(self.class_names)
+
+    def labels(self):
+        """Every label by number, without decoding an image.
+
+        Returns:
+            NumPy int64 `[N]`, -1 where a label is not known; None where there are none.
+        """
+        labels = _called(self._read_labels)
+        return None if labels is None else np.asarray(labels, np.int64)
+
+    def file_names(self):
+        """Every image's file by number, without decoding an image.
+
+        Returns:
+            List of str, paths or base names; None where images have no names.
+        """
+        names = _called(self._read_file_names)
+        return None if names is None else list(names)
+
+    def read(self, index):
+        """Examples by number, in graph mode.
+
+        Args:
+            index: Int64 scalar; or `[B]` where all images have one size.
+
+        Returns:
+            `(images, labels)`, or `images` where there are no labels: uint8
+            `[.., H, W, 3]` and int64.
+        """
+        raise NotImplementedError
+
+    def as_dataset(self, mask=None):
+        """Unbatched `tf.data.Dataset` of every example once, in order of number.
+
+        Args:
+            mask: Bool `[N]`, the examples to take; the others are not decoded. None
+                takes all.
+        """
+        numbers = tf.data.Dataset.range(self.num_examples)
+        if mask is not None:
+            numbers = tf.data.Dataset.from_tensor_slices(np.flatnonzero(mask))
+        return numbers.map(self.read, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def _called(value):
+    return value() if callable(value) else value
