@@ -3,6 +3,7 @@
 import sys
 
 import flags
+from simclr_tf import _startup
 from simclr_tf.errors import UserError, WorkerLostError
 
 
@@ -17,7 +18,8 @@ def main(argv=None):
         return 0
     try:
         config, values = flags.parse(argv)
-        from simclr_tf.experiment import command  # TensorFlow: after the flags
+        _startup.import_tensorflow()  # after the flags: it takes seconds
+        from simclr_tf.experiment import command
 
         command.run(config, values)
     except UserError as error:

@@ -1,10 +1,13 @@
-"""Every test starts from the same random state and the float32 policy."""
+"""What every test starts from: one random state, float32, one thread a process."""
 
 import os
 
 import pytest
 
+# Of the programs that tests start, too. Two processes share the machine's processors:
+# more threads in each would only wait for one another.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 
 @pytest.fixture(autouse=True)
@@ -28,3 +31,23 @@ def photos():
     images[labels == 0, ..., 0] += 150
     images[labels == 1, ..., 2] += 150
     return images.astype("uint8"), labels.astype("int64")
+
+
+@pytest.fixture
+def smooth(monkeypatch):
+    """Networks without kinks, see `tests/networks.py`."""
+    import tensorflow as tf
+
+    monkeypatch.setattr(tf.nn, "relu", tf.nn.elu)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def shallow():
+    """ResNets with few blocks, except where they are what is tested."""
+    from tests import networks
+    from tf_models import resnet
+
+    with pytest.MonkeyPatch.context() as patch:
+        for depth, blocks in networks.SHALLOW.items():
+            patch.setitem(resnet._BLOCKS, depth, blocks)
+        yield

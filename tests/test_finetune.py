@@ -15,7 +15,6 @@ import run
 from simclr_tf import data
 from simclr_tf.experiment import cached_features, labels
 from simclr_tf.training import callbacks
-from tf_models import resnet
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SMALL = (
@@ -28,15 +27,6 @@ LINEAR = (
     "--checkpoint_scope=encoder --optimizer=momentum --learning_rate=30 "
     "--weight_decay=0 --zero_init_logits_layer=True"
 ).split()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def small_resnet():
-    """ResNets with one block a group, or two in the first: traced in half the time."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(resnet._BLOCKS, 18, (False, (1, 1, 1, 1)))
-        patch.setitem(resnet._BLOCKS, 34, (False, (2, 1, 1, 1)))
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -229,7 +219,7 @@ def tfrecord(home):
 
 @pytest.mark.parametrize("kind", ["folder", "tfrecord", "projection"])
 def test_cached_features_change_nothing_but_speed(
-    start, pretrained, tmp_path, tfrecord, kind, monkeypatch
+    start, pretrained, tmp_path, tfrecord, kind, monkeypatch, smooth
 ):
     linear = [*LINEAR, f"--checkpoint={pretrained}", "--train_steps=7"]
     if kind == "projection":
@@ -241,7 +231,7 @@ def test_cached_features_change_nothing_but_speed(
     out = worked(start(*linear, model_dir="plain", dataset=dataset))
     assert "features are computed once" not in out
     cached, plain = saved(tmp_path / "cached"), saved(tmp_path / "plain")
-    assert_same(cached, plain, rtol=1e-5, atol=1e-5)
+    assert_same(cached, plain, rtol=1e-4, atol=1e-4)
     head = saved(tmp_path / "cached", "model/linear_head/kernel")
     assert np.max(next(iter(head.values()))) > 1e-3  # it began at 0
 
@@ -265,8 +255,8 @@ def test_linear_evaluation_under_two_replicas(home, start, pretrained, tmp_path)
     linear = [*LINEAR, f"--checkpoint={pretrained}", "--train_steps=4"]
     worked(start(*linear))
     code = (
-        "import sys, run; from tf_models import resnet;"
-        "resnet._BLOCKS[18] = (False, (1, 1, 1, 1)); sys.exit(run.main())"
+        "import sys, run; from tests import networks;"
+        "networks.make_shallow(); sys.exit(run.main())"
     )
     arguments = [*SMALL, *linear, f"--dataset={home / 'data'}"]
     arguments += [f"--model_dir={tmp_path / 'two'}", "--num_cpu_replicas=2"]
@@ -280,7 +270,7 @@ def test_linear_evaluation_under_two_replicas(home, start, pretrained, tmp_path)
     assert "features are computed once" in done.stdout
     encoder = "model/encoder/"
     assert_same(saved(pretrained, encoder), saved(tmp_path / "two", encoder))
-    assert_same(saved(tmp_path / "run"), saved(tmp_path / "two"), rtol=1e-5, atol=1e-5)
+    assert_same(saved(tmp_path / "run"), saved(tmp_path / "two"), rtol=1e-4, atol=1e-4)
 
 
 def die_at_the_first_checkpoint(monkeypatch):

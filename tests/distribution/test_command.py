@@ -15,12 +15,13 @@ import tensorflow as tf
 from scripts import launch_workers
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-RUN = [sys.executable, "run.py"]
+RUN = [sys.executable, "tests/distribution/run_script.py"]
 SMALL = (
     "--dataset=bundled --eval_split=test --image_size=16 --resnet_depth=18 "
     "--width_multiplier=0.0625 --num_proj_layers=2 --proj_out_dim=8 --warmup_epochs=0 "
     "--train_batch_size=12 --eval_batch_size=100 --evaluators=head --seed=1 "
-    "--keep_checkpoint_max=0 --learning_rate=0.03 --temperature=0.5"
+    "--keep_checkpoint_max=0 --optimizer=momentum --learning_rate=0.05 "
+    "--temperature=0.5"
 ).split()
 FOUR_STEPS = ["--train_steps=4", "--checkpoint_steps=2"]
 
@@ -49,17 +50,24 @@ def command(*flags, model_dir, workers=1):
     return result.returncode, result.stdout + result.stderr
 
 
-def networks(folder, step):
-    """The networks' variables in a checkpoint, by path."""
-    reader = tf.train.load_checkpoint(os.path.join(folder, f"ckpt-{step}"))
-    keys = [k for k in reader.get_variable_to_shape_map() if k.startswith("model/")]
-    return {key: reader.get_tensor(key) for key in keys}
+def moved(folder):
+    """How far each of the networks' variables moved from step 2 to 4, by path."""
+    two, four = (
+        tf.train.load_checkpoint(os.path.join(folder, f"ckpt-{step}"))
+        for step in (2, 4)
+    )
+    keys = [k for k in four.get_variable_to_shape_map() if k.startswith("model/")]
+    return {key: four.get_tensor(key) - two.get_tensor(key) for key in keys}
 
 
-def assert_same_networks(found, expected, tolerance=1e-5):
-    assert found.keys() == expected.keys() and len(found) > 100
+def assert_same_training(folder, of_one_device):
+    """The last two of four steps; rounding is worth a few in a thousand of them."""
+    found, expected = moved(folder), moved(of_one_device)
+    assert found.keys() == expected.keys() and len(found) > 70
     for key, value in expected.items():
-        np.testing.assert_allclose(found[key], value, tolerance, tolerance, err_msg=key)
+        largest = np.abs(value).max()
+        assert largest > 0, key
+        np.testing.assert_allclose(found[key], value, 0, 0.05 * largest, err_msg=key)
 
 
 def files(folder):
@@ -92,13 +100,13 @@ def test_two_replicas_do_what_one_device_does(of_one_device, tmp_path):
     )
     assert code == 0, output
     assert "2 replicas on CPU" in output
-    assert_same_networks(networks(tmp_path, 4), networks(of_one_device, 4))
+    assert_same_training(tmp_path, of_one_device)
     assert files(tmp_path) == files(of_one_device)
     one, two = (
         json.loads((folder / "result.json").read_text())
         for folder in (of_one_device, tmp_path)
     )
-    assert two == pytest.approx(one, abs=2e-3)  # a picture on the border
+    assert two == pytest.approx(one, abs=5e-3)  # pictures on the border
     served = tf.saved_model.load(str(tmp_path / "saved_model" / "4"))
     images = tf.zeros([2, 20, 30, 3], tf.uint8)
     assert served.signatures["serving_default"](images=images)["logits"].shape == (
@@ -115,7 +123,7 @@ def test_resumes_with_another_number_of_replicas(of_one_device, tmp_path):
     code, output = command("--num_cpu_replicas=3", *FOUR_STEPS, model_dir=tmp_path)
     assert code == 0, output
     assert "2 to 4, 12 images each" in output and "3 replicas on CPU" in output
-    assert_same_networks(networks(tmp_path, 4), networks(of_one_device, 4))
+    assert_same_training(tmp_path, of_one_device)
 
 
 def test_of_two_workers_the_chief_alone_prints_and_writes(of_one_device, tmp_path):
@@ -125,7 +133,7 @@ def test_of_two_workers_the_chief_alone_prints_and_writes(of_one_device, tmp_pat
     assert code == 0, output
     assert "2 workers, 2 replicas on CPU" in output
     assert output.count("linear head") == output.count("\n[0] linear head")
-    assert_same_networks(networks(tmp_path, 4), networks(of_one_device, 4))
+    assert_same_training(tmp_path, of_one_device)
     assert files(tmp_path) == files(of_one_device)
 
 

@@ -7,6 +7,7 @@ from tensorflow import keras
 import simclr_tf
 import tf_models
 from simclr_tf import augmentation, distribution, evaluation
+from tests import networks
 
 
 def judged(strategy):
@@ -33,6 +34,7 @@ def judged(strategy):
 
 
 if __name__ == "__main__":
+    networks.make_shallow()
     two = judged(distribution.make_strategy("mirrored", num_cpu_replicas=2))
     one = judged(tf.distribute.get_strategy())
     np.testing.assert_allclose(one[0].features, two[0].features, atol=1e-5)

@@ -2,7 +2,8 @@
 
     distillation_replicas_script.py none|mirrored
 
-Prints a dict of figures that are the same for any number of replicas.
+Prints a dict of figures that are the same for any number of replicas. The networks are
+shallow and smooth, see `tests/networks.py`.
 """
 
 import sys
@@ -13,6 +14,7 @@ from tensorflow import keras
 import simclr_tf
 import tf_models
 from simclr_tf import augmentation, data, distribution
+from tests import networks
 
 BATCH, STEPS = 8, 3
 # Of the first batch replicas have 1 and 3 labelled images, of the last none.
@@ -76,6 +78,8 @@ def require_frozen(strategy, global_bn):
 
 if __name__ == "__main__":
     kind = sys.argv[1]
+    networks.make_shallow()
+    networks.remove_kinks()
     chosen = distribution.make_strategy(kind, 2 if kind == "mirrored" else 0)
     for synchronized in (True, False):
         require_frozen(chosen, synchronized)

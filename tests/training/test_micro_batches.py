@@ -12,6 +12,9 @@ from simclr_tf import losses, optimizers
 VIEWS = tf.random.stateless_uniform([2, 16, 16, 16, 3], [0, 1])
 LABELS = tf.range(16) % 3
 
+# A piece and the whole batch add up in another order.
+pytestmark = pytest.mark.usefixtures("smooth")
+
 
 def make_model(micro_batch_size=None, frozen_norm=False, **options):
     """A compiled model with seeded weights, whose update is its gradient."""
@@ -95,7 +98,7 @@ def test_batch_norm_is_over_a_piece_and_the_loss_over_all():
     # The twin's moving statistics have moved once a piece, and so have the model's.
     networks = [(m.encoder.weights + m.projection_head.weights) for m in (model, twin)]
     moving = [[v for v in weights if not v.trainable] for weights in networks]
-    assert len(moving[0]) > 40
+    assert len(moving[0]) == 30
     for a, b in zip(*moving, strict=True):
         np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5, atol=1e-6)
 

@@ -37,7 +37,7 @@ def values(model):
     return [np.array(weight) for weight in model.weights]
 
 
-def test_step_is_algorithm_1_written_out():
+def test_step_is_algorithm_1_written_out(smooth):
     # SGD, so that the update is the gradient; every network taken as a black box.
     model = small_model(policy=False, num_classes=None)
     compiled(model, keras.optimizers.SGD(0.1))
@@ -156,7 +156,7 @@ def test_training_lowers_the_loss_and_the_head_learns():
     assert figures["label_top_5_accuracy"] == 1.0
 
 
-def test_labels_do_not_touch_the_encoder(photos):
+def test_labels_do_not_touch_the_encoder(photos, smooth):
     images, labels = photos
     with_labels = compiled(optimizer=keras.optimizers.SGD(0.1))
     without = compiled(optimizer=keras.optimizers.SGD(0.1))
@@ -220,7 +220,7 @@ def test_mixed_precision_stays_finite(photos, policy):
     assert model.predict(photos[0], verbose=0).dtype == np.float32
 
 
-def test_jit_compile_gives_the_same_step(photos):
+def test_jit_compile_gives_the_same_step(photos, smooth):
     images, labels = photos
     plain, fast = compiled(), compiled(jit_compile=True)
     fast.set_weights(plain.get_weights())

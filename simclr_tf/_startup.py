@@ -1,0 +1,58 @@
+"""Starts TensorFlow without the lines that it greets every user with."""
+
+import contextlib
+import os
+import re
+import sys
+import tempfile
+
+_LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+# What TensorFlow says of every machine, most of it as an error: libraries that register
+# twice, and drivers that a machine without a GPU does not have.
+_GREETINGS = re.compile(
+    rb"All log messages before absl::InitializeLog|oneDNN custom operations are on|"
+    rb"Unable to register cu\w+ factory|"
+    rb"computation_placer already registered|Could not find TensorRT|"
+    rb"Could not find cuda drivers|failed call to cuInit.*(\(303\)|NO_DEVICE|"
+    rb"no CUDA-capable device)|(kernel|hostname|kernel version) seems to match|"
+    rb"kernel driver does not appear to be running"
+)
+
+
+def import_tensorflow():
+    """Imports TensorFlow and finds the devices; prints only what is news on stderr.
+
+    Errors are printed when the import is over, or has failed. Where the environment
+    variable TF_CPP_MIN_LOG_LEVEL is set, TensorFlow prints whatever it allows; else
+    this sets it to 2, errors alone.
+    """
+    if _LOG_LEVEL in os.environ:
+        return
+    os.environ[_LOG_LEVEL] = "2"
+    with _without_greetings():
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()
+
+
+@contextlib.contextmanager
+def _without_greetings():
+    """Holds back what the process writes to stderr, then writes the news in it."""
+    sys.stderr.flush()
+    try:
+        stderr = os.dup(2)
+    except OSError:  # closed: there is nobody to tell
+        yield
+        return
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            held.seek(0)
+            for line in held:
+                if not _GREETINGS.search(line):
+                    os.write(2, line)

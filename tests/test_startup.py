@@ -1,0 +1,51 @@
+"""TensorFlow's greetings stay out of the command's output, errors do not."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from simclr_tf import _startup
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+GREETING = b"E external/cuda_dnn.cc:9261] Unable to register cuDNN factory: twice\n"
+NEWS = b"E tensorflow/core/framework: out of memory\n"
+
+
+def test_greetings_are_left_out_and_errors_kept_in_order(capfd):
+    with _startup._without_greetings():
+        os.write(2, b"first\n" + GREETING + NEWS)
+    os.write(2, b"later\n")
+    assert capfd.readouterr().err == f"first\n{NEWS.decode()}later\n"
+
+
+def test_what_a_failed_import_said_is_told(capfd):
+    with pytest.raises(ImportError), _startup._without_greetings():
+        os.write(2, NEWS)
+        raise ImportError
+    os.write(2, b"later\n")
+    assert capfd.readouterr().err == f"{NEWS.decode()}later\n"
+
+
+def test_the_level_of_the_user_is_left_alone(monkeypatch):
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
+    monkeypatch.setattr(_startup, "_without_greetings", None)  # would fail
+    _startup.import_tensorflow()
+    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0"
+
+
+def test_the_command_prints_nothing_of_tensorflow():
+    environment = {**os.environ, "PYTHONPATH": ROOT}
+    environment.pop("TF_CPP_MIN_LOG_LEVEL")
+    flags = ["--mode=train", "--dataset=./nowhere", "--model_dir=no/such/run"]
+    done = subprocess.run(
+        [sys.executable, "run.py", *flags],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith("run.py: --dataset=./nowhere")
+    assert done.stderr.count("\n") == 1, done.stderr
