@@ -10,8 +10,9 @@ INSTALLED = $(VENV)/.installed
 demo: $(INSTALLED)  ## Pre-train and evaluate on the bundled images, in minutes.
 	$(BIN)/python run.py --mode=train_then_eval
 
-test: $(INSTALLED)  ## Run all tests.
-	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m pytest
+test: $(INSTALLED)  ## Run all tests, in two processes.
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder \
+		--durations=25
 
 lint: $(INSTALLED)  ## Check style and formatting.
 	$(BIN)/ruff check .

@@ -9,6 +9,27 @@ import pytest
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
+# The two processes take one file after the other: with these last, one would wait.
+_LONGEST = (
+    "distribution/test_same_training",
+    "distribution/test_command",
+    "training/test_simclr",
+    "test_run",
+    "test_finetune",
+    "test_eval_and_embed",
+    "evaluation/test_callback",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Puts the files that take longest first."""
+
+    def place(item):
+        file = item.nodeid.split(".py")[0].removeprefix("tests/")
+        return _LONGEST.index(file) if file in _LONGEST else len(_LONGEST)
+
+    items.sort(key=place)
+
 
 @pytest.fixture(autouse=True)
 def fresh_state():
