@@ -1,0 +1,100 @@
+"""The encoder as a `.keras` file beside the graph, to be trained further."""
+
+import json
+import zipfile
+
+from tensorflow import keras
+
+import tf_models  # noqa: F401  (registers the networks that a file may name)
+from simclr_tf.errors import UserError
+
+
+def write(encoder, file):
+    """Writes a built encoder.
+
+    Args:
+        encoder: Keras model.
+        file: Str ending in `.keras`.
+
+    Raises:
+        UserError: If Keras cannot tell how to make the encoder again.
+    """
+    try:
+        encoder.save(file)
+    except NotImplementedError as error:
+        raise UserError(
+            f"Encoder {type(encoder).__name__} cannot be saved: it, or a layer of it, "
+            "must have a get_config() that returns the arguments of its __init__."
+        ) from error
+
+
+def read(file, custom_objects=None):
+    """The encoder in a file; code in a file is not run.
+
+    Args:
+        file: Str, one that `write` wrote.
+        custom_objects: Dict from name to class or function, or None.
+
+    Returns:
+        Keras model, not compiled.
+
+    Raises:
+        UserError: If it cannot be made in this process.
+    """
+    try:
+        return keras.models.load_model(
+            file, custom_objects=custom_objects, compile=False, safe_mode=True
+        )
+    except (OSError, TypeError, ValueError) as error:
+        raise UserError(
+            f"The encoder in {file} cannot be made here: "
+            f"{_reason(file, custom_objects or {}, error)}, or build it in your code "
+            "and call its load_weights with this file."
+        ) from error
+
+
+def _reason(file, custom_objects, error):
+    """What stands in the way, and what would clear it."""
+    parts = list(_parts(_config(file)))
+    unknown = sorted(
+        name
+        for name in {_custom_name(part) for part in parts} - {None}
+        if keras.utils.get_registered_object(name, custom_objects) is None
+    )
+    if unknown:
+        return (
+            f"{', '.join(unknown)} is not known in this process. Import the code that "
+            "registers it with keras.utils.register_keras_serializable, or pass "
+            f'custom_objects={{"{unknown[0]}": <its class>}}'
+        )
+    if any(part["class_name"] == "Lambda" for part in parts):
+        return (
+            "it has a Lambda layer, and code in a file is not run. Put that code into "
+            "a registered layer class and save again"
+        )
+    return f"{str(error).strip().splitlines()[0]} Mend its get_config"
+
+
+def _config(file):
+    """The JSON that says how to make the encoder; empty where there is none."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return json.loads(archive.read("config.json"))
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        return {}
+
+
+def _parts(config):
+    """Every object that a config names, at any depth, as a dict."""
+    if isinstance(config, dict):
+        if "class_name" in config:
+            yield config
+        config = list(config.values())
+    for value in config if isinstance(config, list) else []:
+        yield from _parts(value)
+
+
+def _custom_name(part):
+    """The name that a part's class is registered under, None if it is Keras' own."""
+    own = str(part.get("module")).split(".")[0] == "keras"
+    return None if own else part.get("registered_name")
