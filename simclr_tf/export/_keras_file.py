@@ -1,6 +1,12 @@
-"""The encoder as a `.keras` file beside the graph, to be trained further."""
+"""The encoder as a `.keras` file beside the graph, to be trained further.
 
+Keras makes what a subclassed model consists of under the policy of the process that
+loads it; the policy that it was trained under stands in a file beside it.
+"""
+
+import contextlib
 import json
+import os
 import zipfile
 
 from tensorflow import keras
@@ -10,7 +16,7 @@ from simclr_tf.errors import UserError
 
 
 def write(encoder, file):
-    """Writes a built encoder.
+    """Writes a built encoder and, beside it, its policy of mixed precision.
 
     Args:
         encoder: Keras model.
@@ -26,6 +32,8 @@ def write(encoder, file):
             f"Encoder {type(encoder).__name__} cannot be saved: it, or a layer of it, "
             "must have a get_config() that returns the arguments of its __init__."
         ) from error
+    with open(_settings_file(file), "w", encoding="utf-8") as settings:
+        json.dump({"dtype_policy": encoder.dtype_policy.name}, settings)
 
 
 def read(file, custom_objects=None):
@@ -42,15 +50,35 @@ def read(file, custom_objects=None):
         UserError: If it cannot be made in this process.
     """
     try:
-        return keras.models.load_model(
-            file, custom_objects=custom_objects, compile=False, safe_mode=True
-        )
+        with _policy_of(file):
+            return keras.models.load_model(
+                file, custom_objects=custom_objects, compile=False, safe_mode=True
+            )
     except (OSError, TypeError, ValueError) as error:
         raise UserError(
             f"The encoder in {file} cannot be made here: "
             f"{_reason(file, custom_objects or {}, error)}, or build it in your code "
             "and call its load_weights with this file."
         ) from error
+
+
+def _settings_file(file):
+    return os.path.splitext(file)[0] + ".json"
+
+
+@contextlib.contextmanager
+def _policy_of(file):
+    """Makes the policy that an encoder was written under the global one."""
+    before = keras.mixed_precision.global_policy()
+    try:
+        if os.path.exists(_settings_file(file)):
+            with open(_settings_file(file), encoding="utf-8") as settings:
+                keras.mixed_precision.set_global_policy(
+                    json.load(settings)["dtype_policy"]
+                )
+        yield
+    finally:
+        keras.mixed_precision.set_global_policy(before)
 
 
 def _reason(file, custom_objects, error):
