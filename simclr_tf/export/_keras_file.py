@@ -27,7 +27,7 @@ def write(encoder, file):
     """
     try:
         encoder.save(file)
-    except NotImplementedError as error:
+    except (NotImplementedError, TypeError) as error:
         raise UserError(
             f"Encoder {type(encoder).__name__} cannot be saved: it, or a layer of it, "
             "must have a get_config() that returns the arguments of its __init__."
@@ -57,8 +57,7 @@ def read(file, custom_objects=None):
     except (OSError, TypeError, ValueError) as error:
         raise UserError(
             f"The encoder in {file} cannot be made here: "
-            f"{_reason(file, custom_objects or {}, error)}, or build it in your code "
-            "and call its load_weights with this file."
+            f"{_reason(file, custom_objects, error)}."
         ) from error
 
 
@@ -84,6 +83,7 @@ def _policy_of(file):
 def _reason(file, custom_objects, error):
     """What stands in the way, and what would clear it."""
     parts = list(_parts(_config(file)))
+    by_hand = "or build the encoder in your code and call its load_weights on this file"
     unknown = sorted(
         name
         for name in {_custom_name(part) for part in parts} - {None}
@@ -92,15 +92,17 @@ def _reason(file, custom_objects, error):
     if unknown:
         return (
             f"{', '.join(unknown)} is not known in this process. Import the code that "
-            "registers it with keras.utils.register_keras_serializable, or pass "
-            f'custom_objects={{"{unknown[0]}": <its class>}}'
+            "registers it with keras.utils.register_keras_serializable, pass "
+            f'custom_objects={{"{unknown[0]}": <its class>}}, {by_hand}'
         )
     if any(part["class_name"] == "Lambda" for part in parts):
         return (
             "it has a Lambda layer, and code in a file is not run. Put that code into "
-            "a registered layer class and save again"
+            f"a registered layer class and export again, {by_hand}"
         )
-    return f"{str(error).strip().splitlines()[0]} Mend its get_config"
+    first_line = str(error).strip().splitlines()[0].rstrip(".")
+    cure = f"Mend its get_config, {by_hand}" if parts else "Export it again"
+    return f"{first_line}. {cure}"
 
 
 def _config(file):
@@ -124,5 +126,5 @@ def _parts(config):
 
 def _custom_name(part):
     """The name that a part's class is registered under, None if it is Keras' own."""
-    own = str(part.get("module")).split(".")[0] == "keras"
+    own = str(part.get("module")).split(".")[0] in ("keras", "tf_keras")
     return None if own else part.get("registered_name")

@@ -11,7 +11,7 @@ class ServedNetworks:
     """An encoder and its heads as the functions of a SavedModel.
 
     Args:
-        encoder: Built Keras model from images in [0, 1] to features.
+        encoder: Keras model from images in [0, 1] to features; built here if it is not.
         image_size: Int, what images are cropped and resized to.
         projection_head: `tf_models.ProjectionHead` or None.
         linear_head: `tf_models.LinearHead` or None, adds logits and probabilities.
@@ -27,6 +27,8 @@ class ServedNetworks:
         linear_head=None,
         ft_proj_selector=0,
     ):
+        if not encoder.built:
+            encoder(tf.zeros([1, image_size, image_size, 3]))
         self.encoder = encoder
         self.projection_head = projection_head
         self.linear_head = linear_head
@@ -41,10 +43,10 @@ class ServedNetworks:
     def as_module(self):
         """A `tf.Module` of the networks' variables, for `tf.saved_model.save`.
 
-        Of the variables alone: where a SavedModel holds Keras 3's own objects, the
-        graph restores copies of their variables and the signatures read none of them;
-        where it holds Keras 2's, every layer is traced once more, in ways that not
-        every `call` can stand.
+        Of the variables alone: of Keras 3's own objects TensorFlow writes copies of
+        the variables, and a session restores the copies while the signatures read the
+        others; of Keras 2's it traces every layer once more, in ways that not every
+        `call` can take.
         """
         module = tf.Module(name="simclr_encoder")
         module.served_variables = [

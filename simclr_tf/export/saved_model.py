@@ -67,9 +67,7 @@ def save(
     os.makedirs(os.path.dirname(path), exist_ok=True)
     unfinished = tempfile.mkdtemp(dir=os.path.dirname(path), prefix=".saved_model-")
     try:
-        tf.saved_model.save(
-            networks.as_module(), unfinished, signatures=networks.signatures()
-        )
+        _write_graph(networks, unfinished)
         os.makedirs(os.path.join(unfinished, os.path.dirname(_ENCODER_FILE)))
         _keras_file.write(encoder, os.path.join(unfinished, _ENCODER_FILE))
         os.chmod(unfinished, 0o755)
@@ -79,6 +77,20 @@ def save(
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
+
+
+def _write_graph(networks, folder):
+    try:
+        tf.saved_model.save(
+            networks.as_module(), folder, signatures=networks.signatures()
+        )
+    except AssertionError as error:
+        if "untracked" not in str(error):
+            raise
+        raise UserError(
+            f"Encoder {type(networks.encoder).__name__} reads a variable or table that "
+            "is no weight of it, nor would it be trained: make it with add_weight."
+        ) from error
 
 
 def load_encoder(path, custom_objects=None):

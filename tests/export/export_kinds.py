@@ -1,7 +1,8 @@
 """Exports one encoder of each kind: `python export_kinds.py FOLDER`.
 
-Of each there are then `FOLDER/<kind>/model` and `FOLDER/<kind>/expected.npz`, with what
-`predict` gives of `IMAGES`, and what it gives where the same weights compute in float32.
+Of each there are then `FOLDER/<kind>/model` and `FOLDER/<kind>/expected.npz`: what
+`predict` gives of `IMAGES`, what it gives where the same weights compute in float32,
+the preprocessed images, and the number of weights in the SavedModel.
 """
 
 import os

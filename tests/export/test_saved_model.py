@@ -133,7 +133,7 @@ def test_load_encoder_gives_back_a_trainable_encoder(model, photos, folder):
 
 
 def test_a_foreign_encoder_is_exported_too(photos, tmp_path):
-    encoder = keras.Sequential([keras.Input([16, 16, 3]), keras.layers.Conv2D(4, 3)])
+    encoder = keras.Sequential([keras.layers.Conv2D(4, 3)])  # not built
     export.save(encoder, tmp_path / "model", image_size=16)
     served = tf.saved_model.load(str(tmp_path / "model"))
     features = served.signatures["serving_default"](images=tf.constant(photos[0]))
@@ -174,13 +174,13 @@ def test_load_encoder_elsewhere_says_what_it_expects(tmp_path):
         export.load_encoder(tmp_path)
 
 
-def test_heads_of_mixed_precision_and_their_policies_come_back(tmp_path):
+def test_policies_of_mixed_precision_stay_and_come_back(tmp_path):
     keras.mixed_precision.set_global_policy("mixed_bfloat16")
     encoder = tf_models.ResNet(depth=18, width_multiplier=0.0625, stem="cifar")
-    head = tf_models.LinearHead(2)
+    head = tf_models.ProjectionHead(num_layers=2, output_dim=8)
     head(tf.zeros([1, encoder.feature_dim]))
     keras.mixed_precision.set_global_policy("float32")
-    export.save(encoder, tmp_path / "model", image_size=16, linear_head=head)
+    export.save(encoder, tmp_path / "model", image_size=16, projection_head=head)
     assert encoder.compute_dtype == head.compute_dtype == "bfloat16"
     again = export.load_encoder(tmp_path / "model")
     layers = [layer.compute_dtype for layer in again.layers]
@@ -209,6 +209,29 @@ def test_an_encoder_that_cannot_be_made_again_is_refused(tmp_path):
         export.save(encoder, tmp_path / "model", image_size=16)
         export.load_encoder(tmp_path / "model")
     assert set(os.listdir(tmp_path)) <= {"model"}
+
+
+def test_a_variable_that_keras_does_not_train_is_refused_or_served(photos, tmp_path):
+    class Scaled(keras.Model):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.scale = tf.Variable(2.0)
+
+        def call(self, images):
+            return self.scale * images
+
+    encoder = Scaled()
+    encoder(tf.zeros([1, 16, 16, 3]))
+    if not encoder.variables:  # Keras 3
+        with pytest.raises(UserError, match="Scaled reads a variable.*add_weight"):
+            export.save(encoder, tmp_path / "model", image_size=16)
+        return
+    export.save(encoder, tmp_path / "model", image_size=16)
+    served = tf.saved_model.load(str(tmp_path / "model"))
+    out = served.signatures["serving_default"](images=tf.constant(photos[0]))
+    crop = augmentation.EvaluationCrop(16)(photos[0])
+    expected = 2.0 * tf.reduce_mean(crop, axis=[1, 2])
+    np.testing.assert_allclose(out["features"], expected, atol=1e-5)
 
 
 def test_what_is_no_keras_file_says_so_in_one_line(tmp_path):
