@@ -23,6 +23,40 @@ def leaf_name(variable):
     return variable_path(variable).rsplit("/", 1)[-1]
 
 
+def tf_variables(network):
+    """The `tf.Variable`s of a built Keras network, without what Keras 3 puts around."""
+    return [v.value if IS_KERAS_3 else v for v in network.variables]
+
+
+@contextlib.contextmanager
+def full_precision(networks):
+    """Lets networks of mixed precision compute in the dtype of their variables.
+
+    Args:
+        networks: List of Keras layers; all that they are made of go with them.
+    """
+    mixed = {
+        layer: layer.dtype_policy
+        for network in networks
+        for layer in network._flatten_layers()
+        if layer.compute_dtype != layer.variable_dtype
+    }
+    try:
+        for layer in mixed:
+            _set_policy(layer, keras.mixed_precision.Policy(layer.variable_dtype))
+        yield
+    finally:
+        for layer, policy in mixed.items():
+            _set_policy(layer, policy)
+
+
+def _set_policy(layer, policy):
+    if IS_KERAS_3:
+        layer.dtype_policy = policy
+    else:
+        layer._set_dtype_policy(policy)
+
+
 def strategy_of(model):
     """The `tf.distribute.Strategy` that a model's variables were made under."""
     variables = []

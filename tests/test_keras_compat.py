@@ -116,6 +116,23 @@ def test_lamb_says_what_is_missing(monkeypatch):
         keras_compat.lamb(0.1, 0.0, [])
 
 
+def test_full_precision_is_for_the_while_and_for_mixed_layers_only():
+    mixed = keras.layers.Dense(1, dtype="mixed_bfloat16")
+    half = keras.layers.Dense(1, dtype="bfloat16")
+    network = keras.Sequential([keras.Input([2]), mixed, half])
+    with pytest.raises(KeyError), keras_compat.full_precision([network]):
+        assert mixed.compute_dtype == "float32" and half.compute_dtype == "bfloat16"
+        raise KeyError
+    assert mixed.compute_dtype == half.compute_dtype == "bfloat16"
+
+
+def test_tf_variables_are_those_of_tensorflow():
+    network = keras.Sequential([keras.Input([2]), keras.layers.Dense(3)])
+    kernel, bias = keras_compat.tf_variables(network)
+    assert isinstance(kernel, tf.Variable) and isinstance(bias, tf.Variable)
+    assert kernel.shape == [2, 3] and bias.shape == [3]
+
+
 def test_import_leaves_addons_alone_and_warns_of_nothing():
     program = (
         "import sys, warnings, tensorflow\n"

@@ -5,103 +5,12 @@ import shutil
 import tempfile
 
 import tensorflow as tf
-from tensorflow import keras
 
-from simclr_tf.augmentation import EvaluationCrop
 from simclr_tf.errors import UserError
-from simclr_tf.training import _common
+from simclr_tf.export import _keras_file
+from simclr_tf.export._serving import ServedNetworks
 
 _ENCODER_FILE = os.path.join("assets.extra", "encoder.keras")
-
-
-class ServingModule(tf.Module):
-    """Encoder with its evaluation preprocessing; what `save` writes.
-
-    Args:
-        encoder: Built Keras model from images in [0, 1] to features.
-        image_size: Int, what images are cropped and resized to.
-        projection_head: `tf_models.ProjectionHead` or None.
-        linear_head: `tf_models.LinearHead` or None, adds logits and probabilities.
-        ft_proj_selector: Int, which of the projection head's hidden layers feeds the
-            linear head.
-    """
-
-    def __init__(
-        self,
-        encoder,
-        image_size,
-        projection_head=None,
-        linear_head=None,
-        ft_proj_selector=0,
-    ):
-        super().__init__(name="simclr_encoder")
-        self.encoder = encoder
-        self.projection_head = projection_head
-        self.linear_head = linear_head
-        self._ft_proj_selector = ft_proj_selector
-        self._preprocess = EvaluationCrop(image_size)
-
-    def make_signatures(self):
-        """The functions of the SavedModel, by name."""
-        images = tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")
-        # Ours takes any size; of others nothing is known.
-        ours = hasattr(self.encoder, "endpoints")
-        size = None if ours else self._preprocess.image_size
-        floats = tf.TensorSpec([None, size, size, 3], tf.float32, name="images")
-        image_bytes = tf.TensorSpec([None], tf.string, name="image_bytes")
-        return {
-            "serving_default": tf.function(self.serve, [images]),
-            "serve_image_bytes": tf.function(self.serve_image_bytes, [image_bytes]),
-            "endpoints": tf.function(self.endpoints, [images]),
-            "preprocessed": tf.function(self._outputs, [floats]),
-        }
-
-    def serve(self, images):
-        """`features`, and what the linear head says, of uint8 images `[B, H, W, 3]`."""
-        return self._outputs(self._preprocess(images))
-
-    def serve_image_bytes(self, image_bytes):
-        """The same of encoded images `[B]`, each of its own size."""
-        return self._outputs(
-            tf.map_fn(
-                self._preprocess_bytes, image_bytes, fn_output_signature=tf.float32
-            )
-        )
-
-    def endpoints(self, images):
-        """Every block group's output `[B, h, w, c]`, and the heads' in and outputs."""
-        images = self._preprocess(images)
-        if hasattr(self.encoder, "endpoints"):
-            outputs = dict(self.encoder.endpoints(images, training=False))
-            features = outputs["final_avg_pool"]
-        else:
-            features = _common.pooled(self.encoder(images, training=False))
-            outputs = {"final_avg_pool": features}
-        hidden = self._hidden(features)
-        outputs["proj_head_input"] = hidden[0]
-        if self.projection_head is not None:
-            outputs["proj_head_output"] = hidden[-1]
-        if self.linear_head is not None:
-            outputs["logits_sup"] = self.linear_head(hidden[self._ft_proj_selector])
-        return {name: tf.identity(value) for name, value in outputs.items()}
-
-    def _preprocess_bytes(self, encoded):
-        image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
-        return self._preprocess(tf.ensure_shape(image, [None, None, 3]))
-
-    def _outputs(self, images):
-        """What is served of float images `[B, H, W, 3]` in [0, 1]."""
-        features = _common.pooled(self.encoder(images, training=False))
-        outputs = {"features": features}
-        if self.linear_head is not None:
-            logits = self.linear_head(self._hidden(features)[self._ft_proj_selector])
-            outputs |= {"logits": logits, "probabilities": tf.nn.softmax(logits)}
-        return outputs
-
-    def _hidden(self, features):
-        if self.projection_head is None:
-            return [features]
-        return self.projection_head.hidden_layers(features, training=False)
 
 
 def save(
@@ -113,7 +22,11 @@ def save(
     ft_proj_selector=0,
     overwrite=False,
 ):
-    """Writes an encoder as a SavedModel; it loads where none of our code is installed.
+    """Writes an encoder as a SavedModel that needs none of our code.
+
+    Whatever loads graphs serves it: `tf.saved_model.load`, TensorFlow Serving,
+    `saved_model_cli`, the C, Java and Go interfaces; and LiteRT's converter takes the
+    signature `preprocessed`.
 
     Signatures: `serving_default` takes `images`, uint8 `[B, H, W, 3]` of any height and
     width; `serve_image_bytes` takes `image_bytes`, strings `[B]` (JPEG, PNG, GIF's
@@ -123,7 +36,8 @@ def save(
     evaluation preprocessing is inside of these three. `preprocessed` takes `images`
     that have it behind them, or are views: float32 `[B, H, W, 3]` in [0, 1], of any
     size with `tf_models.ResNet`, else of `image_size`; it gives what `serving_default`
-    does.
+    does, computed in float32 under any policy of mixed precision. The other signatures
+    compute as the encoder does.
 
     Args:
         encoder: Keras model from float images in [0, 1] to `[B, C]` or `[B, h, w, C]`.
@@ -136,7 +50,8 @@ def save(
 
     Raises:
         UserError: If `path` exists and is neither an empty folder nor, with
-            `overwrite`, a SavedModel.
+            `overwrite`, a SavedModel; or if the encoder has no `get_config` and needs
+            one.
     """
     path = os.path.abspath(os.fspath(path))
     empty = os.path.isdir(path) and not os.listdir(path)
@@ -146,15 +61,15 @@ def save(
             f"SavedModel path {path} exists: give a new or an empty folder, or "
             "overwrite=True to replace a SavedModel."
         )
-    module = ServingModule(
+    networks = ServedNetworks(
         encoder, image_size, projection_head, linear_head, ft_proj_selector
     )
     os.makedirs(os.path.dirname(path), exist_ok=True)
     unfinished = tempfile.mkdtemp(dir=os.path.dirname(path), prefix=".saved_model-")
     try:
-        tf.saved_model.save(module, unfinished, signatures=module.make_signatures())
+        _write_graph(networks, unfinished)
         os.makedirs(os.path.join(unfinished, os.path.dirname(_ENCODER_FILE)))
-        encoder.save(os.path.join(unfinished, _ENCODER_FILE))
+        _keras_file.write(encoder, os.path.join(unfinished, _ENCODER_FILE))
         os.chmod(unfinished, 0o755)
         if replaceable:
             shutil.rmtree(path)
@@ -164,17 +79,37 @@ def save(
         raise
 
 
-def load_encoder(path):
+def _write_graph(networks, folder):
+    try:
+        tf.saved_model.save(
+            networks.as_module(), folder, signatures=networks.signatures()
+        )
+    except AssertionError as error:
+        if "untracked" not in str(error):
+            raise
+        raise UserError(
+            f"Encoder {type(networks.encoder).__name__} reads a variable or table that "
+            "is no weight of it, nor would it be trained: make it with add_weight."
+        ) from error
+
+
+def load_encoder(path, custom_objects=None):
     """The trainable Keras encoder inside a folder that `save` wrote.
+
+    Code in the folder is not run: what Keras does not know, such as a layer of your
+    own, must be registered in the loading process or passed.
 
     Args:
         path: Str, the SavedModel's folder.
+        custom_objects: Dict from the names of classes and functions that the encoder
+            is made of to these, as `keras.models.load_model` takes it, or None.
 
     Returns:
         Keras model from float images in [0, 1] to features.
 
     Raises:
-        UserError: If there is no encoder there.
+        UserError: If there is no encoder there, or it has a class that is not known or
+            a Lambda layer.
     """
     file = os.path.join(os.fspath(path), _ENCODER_FILE)
     if not os.path.exists(file):
@@ -182,4 +117,4 @@ def load_encoder(path):
             f"No encoder in {path}: expected a folder written by `--mode=export` or "
             f"`simclr_tf.export.save`, which holds {_ENCODER_FILE}."
         )
-    return keras.models.load_model(file, compile=False)
+    return _keras_file.read(file, custom_objects)

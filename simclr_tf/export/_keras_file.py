@@ -1,0 +1,130 @@
+"""The encoder as a `.keras` file beside the graph, to be trained further.
+
+Keras makes what a subclassed model consists of under the policy of the process that
+loads it; the policy that it was trained under stands in a file beside it.
+"""
+
+import contextlib
+import json
+import os
+import zipfile
+
+from tensorflow import keras
+
+import tf_models  # noqa: F401  (registers the networks that a file may name)
+from simclr_tf.errors import UserError
+
+
+def write(encoder, file):
+    """Writes a built encoder and, beside it, its policy of mixed precision.
+
+    Args:
+        encoder: Keras model.
+        file: Str ending in `.keras`.
+
+    Raises:
+        UserError: If Keras cannot tell how to make the encoder again.
+    """
+    try:
+        encoder.save(file)
+    except (NotImplementedError, TypeError) as error:
+        raise UserError(
+            f"Encoder {type(encoder).__name__} cannot be saved: it, or a layer of it, "
+            "must have a get_config() that returns the arguments of its __init__."
+        ) from error
+    with open(_settings_file(file), "w", encoding="utf-8") as settings:
+        json.dump({"dtype_policy": encoder.dtype_policy.name}, settings)
+
+
+def read(file, custom_objects=None):
+    """The encoder in a file; code in a file is not run.
+
+    Args:
+        file: Str, one that `write` wrote.
+        custom_objects: Dict from name to class or function, or None.
+
+    Returns:
+        Keras model, not compiled.
+
+    Raises:
+        UserError: If it cannot be made in this process.
+    """
+    try:
+        with _policy_of(file):
+            return keras.models.load_model(
+                file, custom_objects=custom_objects, compile=False, safe_mode=True
+            )
+    except (OSError, TypeError, ValueError) as error:
+        raise UserError(
+            f"The encoder in {file} cannot be made here: "
+            f"{_reason(file, custom_objects, error)}."
+        ) from error
+
+
+def _settings_file(file):
+    return os.path.splitext(file)[0] + ".json"
+
+
+@contextlib.contextmanager
+def _policy_of(file):
+    """Makes the policy that an encoder was written under the global one."""
+    before = keras.mixed_precision.global_policy()
+    try:
+        if os.path.exists(_settings_file(file)):
+            with open(_settings_file(file), encoding="utf-8") as settings:
+                keras.mixed_precision.set_global_policy(
+                    json.load(settings)["dtype_policy"]
+                )
+        yield
+    finally:
+        keras.mixed_precision.set_global_policy(before)
+
+
+def _reason(file, custom_objects, error):
+    """What stands in the way, and what would clear it."""
+    parts = list(_parts(_config(file)))
+    by_hand = "or build the encoder in your code and call its load_weights on this file"
+    unknown = sorted(
+        name
+        for name in {_custom_name(part) for part in parts} - {None}
+        if keras.utils.get_registered_object(name, custom_objects) is None
+    )
+    if unknown:
+        return (
+            f"{', '.join(unknown)} is not known in this process. Import the code that "
+            "registers it with keras.utils.register_keras_serializable, pass "
+            f'custom_objects={{"{unknown[0]}": <its class>}}, {by_hand}'
+        )
+    if any(part["class_name"] == "Lambda" for part in parts):
+        return (
+            "it has a Lambda layer, and code in a file is not run. Put that code into "
+            f"a registered layer class and export again, {by_hand}"
+        )
+    first_line = str(error).strip().splitlines()[0].rstrip(".")
+    cure = f"Mend its get_config, {by_hand}" if parts else "Export it again"
+    return f"{first_line}. {cure}"
+
+
+def _config(file):
+    """The JSON that says how to make the encoder; empty where there is none."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return json.loads(archive.read("config.json"))
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        return {}
+
+
+def _parts(config):
+    """Every object that a config names, at any depth, as a dict."""
+    if isinstance(config, dict):
+        if "class_name" in config:
+            yield config
+        config = list(config.values())
+    for value in config if isinstance(config, list) else []:
+        yield from _parts(value)
+
+
+def _custom_name(part):
+    """The name that a part's class is registered under, None if it is Keras' own."""
+    own = str(part.get("module")).split(".")[0] in ("keras", "tf_keras")
+    return None if own else part.get("registered_name")

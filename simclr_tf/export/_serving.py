@@ -1,0 +1,127 @@
+"""What a SavedModel computes: from raw images to features, in a graph."""
+
+import tensorflow as tf
+
+from simclr_tf import keras_compat
+from simclr_tf.augmentation import EvaluationCrop
+from simclr_tf.training import _common
+
+
+class ServedNetworks:
+    """An encoder and its heads as the functions of a SavedModel.
+
+    Args:
+        encoder: Keras model from images in [0, 1] to features; built here if it is not.
+        image_size: Int, what images are cropped and resized to.
+        projection_head: `tf_models.ProjectionHead` or None.
+        linear_head: `tf_models.LinearHead` or None, adds logits and probabilities.
+        ft_proj_selector: Int, which of the projection head's hidden layers feeds the
+            linear head.
+    """
+
+    def __init__(
+        self,
+        encoder,
+        image_size,
+        projection_head=None,
+        linear_head=None,
+        ft_proj_selector=0,
+    ):
+        if not encoder.built:
+            encoder(tf.zeros([1, image_size, image_size, 3]))
+        self.encoder = encoder
+        self.projection_head = projection_head
+        self.linear_head = linear_head
+        self._networks = [
+            network
+            for network in (encoder, projection_head, linear_head)
+            if network is not None
+        ]
+        self._ft_proj_selector = ft_proj_selector
+        self._preprocess = EvaluationCrop(image_size)
+
+    def as_module(self):
+        """A `tf.Module` of the networks' variables, for `tf.saved_model.save`.
+
+        Of the variables alone: of Keras 3's own objects TensorFlow writes copies of
+        the variables, and a session restores the copies while the signatures read the
+        others; of Keras 2's it traces every layer once more, in ways that not every
+        `call` can take.
+        """
+        module = tf.Module(name="simclr_encoder")
+        module.served_variables = [
+            variable
+            for network in self._networks
+            for variable in keras_compat.tf_variables(network)
+        ]
+        return module
+
+    def signatures(self):
+        """The functions of the SavedModel, by name."""
+        images = tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")
+        # Ours takes any size; of others nothing is known.
+        ours = hasattr(self.encoder, "endpoints")
+        size = None if ours else self._preprocess.image_size
+        floats = tf.TensorSpec([None, size, size, 3], tf.float32, name="images")
+        image_bytes = tf.TensorSpec([None], tf.string, name="image_bytes")
+        return {
+            "serving_default": tf.function(self.serve, [images]),
+            "serve_image_bytes": tf.function(self.serve_image_bytes, [image_bytes]),
+            "endpoints": tf.function(self.endpoints, [images]),
+            "preprocessed": tf.function(self.serve_preprocessed, [floats]),
+        }
+
+    def serve(self, images):
+        """`features`, and what the linear head says, of uint8 images `[B, H, W, 3]`."""
+        return self._outputs(self._preprocess(images))
+
+    def serve_image_bytes(self, image_bytes):
+        """The same of encoded images `[B]`, each of its own size."""
+        return self._outputs(
+            tf.map_fn(
+                self._preprocess_bytes, image_bytes, fn_output_signature=tf.float32
+            )
+        )
+
+    def serve_preprocessed(self, images):
+        """The same of float images `[B, H, W, 3]` in [0, 1], computed in float32.
+
+        LiteRT has no convolution in half precision.
+        """
+        with keras_compat.full_precision(self._networks):
+            return self._outputs(images)
+
+    def endpoints(self, images):
+        """Every block group's output `[B, h, w, c]`, and the heads' in and outputs."""
+        images = self._preprocess(images)
+        if hasattr(self.encoder, "endpoints"):
+            outputs = dict(self.encoder.endpoints(images, training=False))
+            features = outputs["final_avg_pool"]
+        else:
+            features = _common.pooled(self.encoder(images, training=False))
+            outputs = {"final_avg_pool": features}
+        hidden = self._hidden(features)
+        outputs["proj_head_input"] = hidden[0]
+        if self.projection_head is not None:
+            outputs["proj_head_output"] = hidden[-1]
+        if self.linear_head is not None:
+            outputs["logits_sup"] = self.linear_head(hidden[self._ft_proj_selector])
+        return {name: tf.identity(value) for name, value in outputs.items()}
+
+    def _preprocess_bytes(self, encoded):
+        image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
+        return self._preprocess(tf.ensure_shape(image, [None, None, 3]))
+
+    def _outputs(self, images):
+        """What is served of float images `[B, H, W, 3]` in [0, 1]."""
+        features = _common.pooled(self.encoder(images, training=False))
+        outputs = {"features": features}
+        if self.linear_head is not None:
+            logits = self.linear_head(self._hidden(features)[self._ft_proj_selector])
+            outputs |= {"logits": logits, "probabilities": tf.nn.softmax(logits)}
+        return outputs
+
+    def _hidden(self, features):
+        if self.projection_head is None:
+            return [features]
+        return self.projection_head.hidden_layers(features, training=False)
