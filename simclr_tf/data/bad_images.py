@@ -115,30 +115,28 @@ class BadImages:
         values = tf.nest.map_structure(_with_shape, values, nothing.element_spec[1])
         return readable, values
 
-    def take_next(self, read, index):
+    def take_next(self, read, index, spec):
         """What `read` makes of the first image from `index` on that can be read.
 
         Args:
             read: As of `take`.
             index: Int64 scalar.
+            spec: Nested `tf.TensorSpec` of what `read` gives.
 
         Returns:
             What `read` gives.
         """
-        readable, values = self.take(read, index)
 
-        def following(readable, index, values):
-            index = (index + 1) % self._source.num_examples
+        def attempt(readable, index, values):
             readable, values = self.take(read, index)
-            return readable, index, values
+            return readable, (index + 1) % self._source.num_examples, values
 
-        return tf.cond(
-            readable,
-            lambda: values,
-            lambda: tf.while_loop(
-                lambda readable, *_: ~readable, following, (readable, index, values)
-            )[2],
-        )
+        start = (False, index, tf.nest.map_structure(_zeros, spec))
+        scalars = [tf.TensorShape([])] * 2
+        shapes = (*scalars, tf.nest.map_structure(lambda one: one.shape, spec))
+        return tf.while_loop(
+            lambda readable, *_: ~readable, attempt, start, shape_invariants=shapes
+        )[2]
 
     @contextlib.contextmanager
     def counted(self):

@@ -15,39 +15,34 @@ from simclr_tf.augmentation.resampling import resample_one
 from simclr_tf.data import images
 
 
-def crops(encoded, layers, seeds, max_pixels=images.MAX_PIXELS):
-    """The crops that some layers take of one picture.
+def crops(encoded, draw, sizes, max_pixels=images.MAX_PIXELS):
+    """Some crops of one picture.
 
     Args:
         encoded: String scalar, the bytes of an image file.
-        layers: Sequence of layers with `image_size` and `draw`, such as
-            `RandomResizedCrop` and `EvaluationCrop`.
-        seeds: Sequence of int `[2]`, one a layer, as of the layer's call.
+        draw: Callable from heights and widths, int32 `[V, 2]`, to `(boxes, flips)`:
+            int32 `[V, 4]` and bool `[V]`, or None where nothing is mirrored. As `draw`
+            of `RandomResizedCrop` and `EvaluationCrop`.
+        sizes: `V` ints, height and width of each result.
         max_pixels: Int, pixels of the largest picture that is allowed.
 
     Returns:
-        Tuple of float32 `[S, S, 3]` in [0, 1], one a layer.
+        Tuple of `V` float32 `[S, S, 3]` in [0, 1].
     """
     header = images.read_header(encoded, max_pixels)
-    shapes = header.upright_shape[tf.newaxis]
-    draws = [
-        layer.draw(shapes, seed) for layer, seed in zip(layers, seeds, strict=True)
-    ]
-    boxes = tf.concat([box for box, _ in draws], axis=0)  # [V, 4]
-    sizes = [layer.image_size for layer in layers]
+    shape = header.upright_shape
+    boxes, flips = draw(tf.tile(shape[tf.newaxis], [len(sizes), 1]))
     ratio = images.largest_ratio(header, boxes[:, 2:], sizes)
-    boxes = _reduced_boxes(boxes, images.reduced(header.upright_shape, ratio), ratio)
+    boxes = _reduced_boxes(boxes, images.reduced(shape, ratio), ratio)
     around = _box_around(boxes)
     pixels = images.decode_box(encoded, header, around, ratio)
     boxes -= tf.concat([around[:2], [0, 0]], axis=0)
-    return tuple(
-        _crop(pixels, boxes[number], size, flip)
-        for number, (size, (_, flip)) in enumerate(zip(sizes, draws, strict=True))
-    )
+    flips = [None] * len(sizes) if flips is None else tf.unstack(flips, len(sizes))
+    every = zip(tf.unstack(boxes, len(sizes)), sizes, flips, strict=True)
+    return tuple(_crop(pixels, *one) for one in every)
 
 
 def _crop(pixels, box, size, flip):
-    flip = None if flip is None else flip[0]
     crop = resample_one(pixels, box, (size, size), flip) / 255.0
     return tf.ensure_shape(tf.clip_by_value(crop, 0.0, 1.0), [size, size, 3])
 

@@ -111,13 +111,21 @@ def decode_box(encoded, header, box, ratio=1):
     Returns:
         uint8 RGB `[height, width, 3]`.
     """
-    jpeg = [lambda r=r: _jpeg_box(encoded, header, box, r) for r in (1, *_RATIOS[::-1])]
-    decoders = [
-        lambda: tf.switch_case(_log2(ratio), jpeg),
+    stored = orientation.stored_box(
+        box, reduced(header.shape, ratio), header.orientation
+    )
+    branches = [
+        lambda r=r: tf.io.decode_and_crop_jpeg(encoded, stored, channels=3, ratio=r)
+        for r in (1, *_RATIOS[::-1])
+    ]
+    branches += [
         lambda: _cut(tf.io.decode_png(encoded, channels=3), box),
         lambda: _cut(_pillow_image(encoded), box),
     ]
-    return tf.ensure_shape(tf.switch_case(header.decoder, decoders), [None, None, 3])
+    others = len(_RATIOS) + header.decoder
+    branch = tf.where(header.decoder == _JPEG, _log2(ratio), others)
+    pixels = tf.ensure_shape(tf.switch_case(branch, branches), [None, None, 3])
+    return orientation.turn(pixels, header.orientation)
 
 
 def jpeg_ratio(header, ratio):
@@ -190,11 +198,13 @@ def _png_header(encoded):
     has_exif = tf.strings.regex_full_match(
         tf.strings.substr(encoded, 0, 2**16), r"\C*eXIf\C*"
     )
-    sides = tf.io.decode_raw(tf.strings.substr(encoded, 16, 8), tf.int32, False)
+    words = tf.io.decode_raw(
+        tf.strings.substr(encoded, 0, 24), tf.int32, little_endian=False
+    )
     return tf.cond(
         has_exif,
         lambda: _pillow_header(encoded),
-        lambda: tf.stack([_PNG, sides[1], sides[0], 1]),
+        lambda: tf.stack([_PNG, words[5], words[4], 1]),
     )
 
 
@@ -205,13 +215,6 @@ def _pillow_header(encoded):
 
 def _pillow_image(encoded):
     return tf.numpy_function(pillow.decode, [encoded], tf.uint8)
-
-
-def _jpeg_box(encoded, header, box, ratio):
-    shape = reduced(header.shape, ratio)
-    stored = orientation.stored_box(box, shape, header.orientation)
-    pixels = tf.io.decode_and_crop_jpeg(encoded, stored, channels=3, ratio=ratio)
-    return orientation.turn(pixels, header.orientation)
 
 
 def _cut(image, box):

@@ -62,7 +62,8 @@ def turn(image, orientation):
         flipped = tf.raw_ops.Reverse(tensor=image, dims=[rows, columns, False])
         return tf.transpose(flipped, tf.where(transposed, [1, 0, 2], [0, 1, 2]))
 
-    return tf.cond(orientation == 1, lambda: image, turned)
+    upright = tf.cond(orientation == 1, lambda: image, turned)
+    return tf.ensure_shape(upright, [None, None, image.shape[-1]])
 
 
 def stored_box(box, shape, orientation):

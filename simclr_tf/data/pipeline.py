@@ -188,14 +188,14 @@ def _of_files(source, places, share, views, bad_images):
     No more pictures are decoded at a time than there are cores.
     """
     batch_size, max_pixels = places.batch_size, bad_images.policy.max_image_pixels
+    spec = (views.crops_spec, *_label_spec(source))
 
     def crops(position):
         def read(index):
             encoded, *label = tf.nest.flatten(source.read_encoded(index))
             return (views.crops(encoded, position, max_pixels), *label)
 
-        example = bad_images.take_next(read, places.index(position)[0])
-        return position, example
+        return position, bad_images.take_next(read, places.index(position)[0], spec)
 
     def batch(positions, example):
         step, first = positions[0] // batch_size, positions[0] % batch_size
@@ -235,7 +235,13 @@ def _decoded(source, places, share, cache, bad_images):
 def _read_decoded(source, index, bad_images):
     if not source.encoded:
         return source.read(index)
-    return bad_images.take_next(source.read, index)
+    spec = (tf.TensorSpec([None, None, 3], tf.uint8), *_label_spec(source))
+    spec = spec if len(spec) > 1 else spec[0]
+    return bad_images.take_next(source.read, index, spec)
+
+
+def _label_spec(source):
+    return () if source.num_classes is None else (tf.TensorSpec([], tf.int64),)
 
 
 def eval_batches(
@@ -305,7 +311,8 @@ def _evaluated(source, index, preprocess, bad_images):
     encoded, *label = tf.nest.flatten(source.read_encoded(index))
     max_pixels = bad_images.policy.max_image_pixels
     if hasattr(preprocess, "draw"):
-        (image,) = decoding.crops(encoded, [preprocess], [None], max_pixels)
+        sizes = [preprocess.image_size]
+        (image,) = decoding.crops(encoded, preprocess.draw, sizes, max_pixels)
     else:
         image = preprocess(decode(encoded, max_pixels=max_pixels))
     return (image, *label) if label else image

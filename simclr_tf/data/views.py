@@ -64,14 +64,30 @@ class Views:
             max_pixels: Int, pixels of the largest picture that is allowed.
 
         Returns:
-            Tuple of `V` float32 `[S, S, 3]`.
+            Tuple of `V` float32 `[S, S, 3]`, a function of seed and position.
         """
         crops = [_steps(layer)[0] for layer in self._layers]
-        seeds = [
-            self._seeds_of_steps(number, layer, position)[0]
-            for number, layer in enumerate(self._layers)
-        ]
-        return decoding.crops(encoded, crops, seeds, max_pixels)
+        sizes = [crop.image_size for crop in crops]
+
+        def draw(shapes):
+            # Folded twice: no step of a policy has these seeds.
+            (of_crops,) = _base.split_seed(tf.stack([self._seed, position]), 1)
+            drawn = {}
+            seeds = _base.split_seed(of_crops, len(crops))
+            for crop, seed in zip(crops, seeds, strict=True):
+                if crop not in drawn:  # mostly one for all views
+                    drawn[crop] = crop.draw(shapes, seed)
+            boxes = [drawn[crop][0][number] for number, crop in enumerate(crops)]
+            flips = [_at(drawn[crop][1], number) for number, crop in enumerate(crops)]
+            return tf.stack(boxes), tf.stack(flips)
+
+        return decoding.crops(encoded, draw, sizes, max_pixels)
+
+    @property
+    def crops_spec(self):
+        """What `crops` gives, as a tuple of `tf.TensorSpec`."""
+        sizes = [_steps(layer)[0].image_size for layer in self._layers]
+        return tuple(tf.TensorSpec([size, size, 3], tf.float32) for size in sizes)
 
     def after_crops(self, crops, labels, step, place=()):
         """Views of a batch of `crops`, and their labels.
@@ -102,6 +118,10 @@ class Views:
 
 def _steps(layer):
     return getattr(layer, "steps", [layer])
+
+
+def _at(flips, number):
+    return tf.constant(False) if flips is None else flips[number]
 
 
 def _together(views, labels):
