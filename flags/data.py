@@ -16,6 +16,28 @@ values.string("eval_split", "validation", "Split to evaluate on; CIFAR's is test
 values.boolean(
     "cache_dataset", False, "Keep decoded images in memory after the first pass."
 )
+values.one_of(
+    "on_bad_image",
+    "skip",
+    ["skip", "fail"],
+    "What happens to an image that cannot be read. skip: in training the next one "
+    "takes its place, in evaluation it is left out; bad_images.txt in --model_dir "
+    "names all.",
+)
+values.floating(
+    "max_bad_fraction",
+    0.01,
+    "Share of bad images above which a data set is refused when it is opened. Ten "
+    "times as many may break or vanish while a run goes on.",
+    low=0,
+    high=1,
+)
+values.integer(
+    "max_image_pixels",
+    250_000_000,
+    "Pixels of the largest picture that is decoded; larger ones count as bad.",
+    low=1,
+)
 values.integer(
     "image_size",
     224,

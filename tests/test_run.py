@@ -273,7 +273,7 @@ def test_wrong_data_is_one_line_and_writes_nothing(start, folder, tmp_path):
     broken = os.path.join(folder, "train", "cat", "3.png")
     with open(broken, "r+b") as file:
         file.truncate(100)
-    refused(start(), "Cannot read the image", broken)
+    refused(start(), "Cannot read 1 of 20 images", broken, "--max_bad_fraction=0.01")
     flat = tmp_path / "flat"
     for split in ("train", "test"):
         (flat / split).mkdir(parents=True)

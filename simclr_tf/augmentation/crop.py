@@ -59,13 +59,27 @@ class RandomResizedCrop(_base.ImageLayer):
     def process(self, images, training, seed):
         size = (self.image_size, self.image_size)
         if not training:
-            return tf.clip_by_value(resample(images, _whole(images), size), 0.0, 1.0)
+            whole = tf.concat([[0, 0], tf.shape(images)[1:3]], axis=0)[tf.newaxis]
+            return tf.clip_by_value(resample(images, whole, size), 0.0, 1.0)
+        boxes, flip = self.draw(_shapes(images), seed)
+        return tf.clip_by_value(resample(images, boxes, size, flip), 0.0, 1.0)
+
+    def draw(self, shapes, seed):
+        """What is drawn for pictures before any pixel of them is needed.
+
+        Args:
+            shapes: Int `[B, 2]`, heights and widths.
+            seed: Int `[2]` or `[4]`, see `ImageLayer`.
+
+        Returns:
+            `(boxes, flip)`: int32 `[B, 4]` as of `boxes`, and bool `[B]`, which are
+            mirrored left to right, or None where none ever is.
+        """
         for_box, for_flip = _base.split_seed(seed, 2)
         flip = None
         if self.flip_probability:
-            flip = _base.chosen(for_flip, images, self.flip_probability)
-        views = resample(images, self.boxes(images, for_box), size, flip)
-        return tf.clip_by_value(views, 0.0, 1.0)
+            flip = _base.chosen(for_flip, shapes, self.flip_probability)
+        return self.boxes_of_shapes(shapes, for_box), flip
 
     def boxes(self, images, seed):
         """A random box for every image.
@@ -77,8 +91,12 @@ class RandomResizedCrop(_base.ImageLayer):
         Returns:
             Int32 `[B, 4]`: top, left, height, width.
         """
-        height, width = tf.unstack(tf.cast(tf.shape(images)[1:3], tf.float32))
-        draws = _base.uniform(seed, images, columns=4 * _ATTEMPTS)
+        return self.boxes_of_shapes(_shapes(images), seed)
+
+    def boxes_of_shapes(self, shapes, seed):
+        """A random box for every image, as `boxes`, of heights and widths `[B, 2]`."""
+        height, width = tf.split(tf.cast(shapes, tf.float32), 2, axis=1)  # each [B, 1]
+        draws = _base.uniform(seed, shapes, columns=4 * _ATTEMPTS)
         draws = tf.split(draws, 4, axis=1)  # each [B, attempts]
         low, high = self.aspect_ratio_range
         aspect = (low + (high - low) * draws[0]) * width / height
@@ -93,6 +111,7 @@ class RandomResizedCrop(_base.ImageLayer):
         fits = (box_height * box_width >= least) & (box_width <= width)
         first = tf.argmax(fits, axis=1)  # the first True
         found = tf.reduce_any(fits, axis=1)
+        height, width = height[:, 0], width[:, 0]
         box_height = tf.where(found, _at(box_height, first), height)
         box_width = tf.where(found, _at(box_width, first), width)
         top = tf.floor(draws[2][:, 0] * (height - box_height))
@@ -166,9 +185,14 @@ class EvaluationCrop(_base.ImageLayer):
 
     def process(self, images, training, seed):
         size = (self.image_size, self.image_size)
-        if self.image_size > 32:
-            return center_crop(images, *size, self.crop_proportion)
-        return tf.clip_by_value(resample(images, _whole(images), size), 0.0, 1.0)
+        boxes, _ = self.draw(_shapes(images)[:1])
+        return tf.clip_by_value(resample(images, boxes, size), 0.0, 1.0)
+
+    def draw(self, shapes, seed=None):
+        """The box of every picture, and no flip; see `RandomResizedCrop.draw`."""
+        if self.image_size <= 32:
+            return tf.concat([tf.zeros_like(shapes), shapes], axis=1), None
+        return center_box(shapes, *[self.image_size] * 2, self.crop_proportion), None
 
     def get_config(self):
         return {
@@ -204,13 +228,13 @@ def center_box(image_shape, height, width, crop_proportion=0.875):
     """The box that `center_crop` takes.
 
     Args:
-        image_shape: Int tensor `[2]`, height and width of the image.
+        image_shape: Int tensor `[2]`, or `[B, 2]`, heights and widths of images.
         height: Int, of the result.
         width: Int, of the result.
         crop_proportion: Float in (0, 1].
 
     Returns:
-        Int32 `[4]`: top, left, height, width.
+        Int32 `[.., 4]`: top, left, height, width.
 
     Example:
         >>> print(center_box([375, 500], 224, 224).numpy())
@@ -218,15 +242,17 @@ def center_box(image_shape, height, width, crop_proportion=0.875):
     """
     size = tf.cast(image_shape, tf.float32)
     target = tf.constant([height, width], tf.float32)
-    scale = tf.reduce_min(size / target)  # of the largest box of that shape
+    # Of the largest box of that shape.
+    scale = tf.reduce_min(size / target, axis=-1, keepdims=True)
     box = tf.cast(tf.math.rint(crop_proportion * scale * target), tf.int32)
     offset = (tf.cast(image_shape, tf.int32) - box + 1) // 2
-    return tf.concat([offset, box], axis=0)
+    return tf.concat([offset, box], axis=-1)
 
 
-def _whole(images):
-    height, width = tf.unstack(tf.shape(images)[1:3])
-    return tf.stack([[0, 0, height, width]])
+def _shapes(images):
+    """Height and width of every image, int32 `[B, 2]`."""
+    shape = tf.shape(images)
+    return tf.broadcast_to(shape[1:3], [shape[0], 2])
 
 
 def _at(table, column):

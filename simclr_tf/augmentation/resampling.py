@@ -1,10 +1,13 @@
-"""Bicubic resampling of boxes as two matrix products an image.
+"""Bicubic resampling of boxes: cut first where a picture comes alone, else in batches.
 
-A box of every image, its flip and the change of size are one pair of matrices: rows
-`[B, S, H]` and columns `[B, S, W]`. A batch needs no loop, and images that share no box
-are still resampled together. The figures are those of
-`tf.image.resize(method="bicubic")` on the cropped box, whose coefficients are
-rounded to a table of 1024.
+A picture that comes alone is cut before its pixels are resampled, whatever its size.
+In a batch of one size, a box of every image, its flip and the change of size are one
+pair of matrices: rows `[B, S, H]` and columns `[B, S, W]`. That needs no loop, and
+serves where pictures are small.
+
+The figures are those of `tf.image.resize(method="bicubic")` on the cropped box, whose
+coefficients are rounded to a table of 1024. As there and in the published code, nothing
+is averaged where a box becomes smaller: see `simclr_tf.data.decoding` for what is.
 """
 
 import tensorflow as tf
@@ -22,6 +25,9 @@ def resample(images, boxes, size, flip=None):
     Returns:
         Float32 `[B, height, width, 3]`; may pass slightly out of the images' range.
     """
+    if images.shape[0] == 1:
+        flip = None if flip is None else flip[0]
+        return resample_one(images[0], boxes[0], size, flip)[tf.newaxis]
     top, left, height, width = tf.unstack(boxes, axis=1)
     rows = _matrix(top, height, size[0], tf.shape(images)[1])  # [B, S, H]
     columns = _matrix(left, width, size[1], tf.shape(images)[2])  # [B, S, W]
@@ -32,6 +38,26 @@ def resample(images, boxes, size, flip=None):
     lines = tf.reshape(tf.matmul(rows, lines), [count, size[0], across, 3])
     columns = tf.broadcast_to(columns, [count, size[1], across])
     return tf.einsum("btw,bswc->bstc", columns, lines)
+
+
+def resample_one(image, box, size, flip=None):
+    """The same of one image `[H, W, 3]` of any dtype and one box `[4]`.
+
+    Args:
+        image: uint8 or float; the result has its range, as float32.
+        box: Int32 `[4]`.
+        size: `(height, width)` of the result.
+        flip: Bool scalar or None.
+
+    Returns:
+        Float32 `[height, width, 3]`.
+    """
+    top, left, height, width = tf.unstack(box)
+    image = image[top : top + height, left : left + width]
+    image = tf.image.resize(image, size, "bicubic")
+    if flip is None:
+        return image
+    return tf.cond(flip, lambda: tf.reverse(image, [1]), lambda: image)
 
 
 def _matrix(start, length, size, full):

@@ -1,6 +1,6 @@
 """Images from anywhere, as sources and as batches."""
 
-from simclr_tf.data.checks import naming_broken_files
+from simclr_tf.data.bad_images import BadImagePolicy, BadImages, stand_ins
 from simclr_tf.data.label_subset import balanced_subset, named_subset
 from simclr_tf.data.load import Info, load, open_source
 from simclr_tf.data.pipeline import (
@@ -22,6 +22,8 @@ from simclr_tf.data.sources import (
 
 __all__ = [
     "ArraySource",
+    "BadImagePolicy",
+    "BadImages",
     "FileSource",
     "Info",
     "Relabelled",
@@ -35,8 +37,8 @@ __all__ = [
     "eval_examples",
     "load",
     "named_subset",
-    "naming_broken_files",
     "open_source",
     "shuffled_index",
+    "stand_ins",
     "train_batches",
 ]

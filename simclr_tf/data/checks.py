@@ -1,68 +1,57 @@
-"""Which image files can be read."""
+"""Which files are images, found out when a source is opened."""
 
 import concurrent.futures
-import contextlib
-import warnings
+import os
+import stat
 
-import tensorflow as tf
-from PIL import Image
+from simclr_tf.data import pillow
 
-from simclr_tf.errors import UserError
-
-_MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM")
-# Up to so many files are decoded when the source is opened; of more, only the first
-# bytes are looked at.
+# Up to so many files are decoded; of more, only the headers are looked at.
 _DECODED = 1000
 
 
-def require_readable(files):
-    """Refuses files that are no images: all by their first bytes, few by decoding.
+def find_bad(files, max_pixels):
+    """What is wrong with files, without ever waiting for a pipe or a device.
 
-    Raises:
-        UserError: Naming the first such file, and how many there are.
+    Args:
+        files: List of str.
+        max_pixels: Int, pixels of the largest picture that is allowed.
+
+    Returns:
+        List of str or None, one a file.
     """
-    check = _decoding_error if len(files) <= _DECODED else _header_error
+    whole = len(files) <= _DECODED
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
-        errors = list(pool.map(check, files))
-    broken = [(file, error) for file, error in zip(files, errors, strict=True) if error]
-    if broken:
-        file, error = broken[0]
-        more = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
-        raise UserError(
-            f"Cannot read the image {file}: {error}{more}. Mend or remove it; allowed "
-            "are whole JPEG, PNG, GIF and BMP files."
-        )
+        return list(pool.map(lambda file: problem(file, max_pixels, whole), files))
 
 
-@contextlib.contextmanager
-def naming_broken_files(source):
-    """Turns a decoder's failure while `source` is read into one that names the file."""
+def problem(file, max_pixels, whole=True):
+    """What is wrong with one file, str or None; `whole` decodes it."""
+    return _no_regular_file(file) or pillow.examine(file, max_pixels, whole)
+
+
+def never_waiting(files):
+    """The files, with empty names for pipes and devices, which might never answer."""
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        modes = list(pool.map(_mode, files))
+    return [
+        "" if mode is not None and not stat.S_ISREG(mode) else file
+        for file, mode in zip(files, modes, strict=True)
+    ]
+
+
+def _mode(file):
     try:
-        yield
-    except tf.errors.InvalidArgumentError:
-        files = getattr(source, "paths", ())
-        for start in range(0, len(files), _DECODED):
-            require_readable(files[start : start + _DECODED])
-        raise
+        return os.stat(file).st_mode
+    except OSError:
+        return None
 
 
-def _header_error(file):
+def _no_regular_file(file):
     try:
-        with open(file, "rb") as opened:
-            start = opened.read(8)
+        mode = os.stat(file).st_mode
     except OSError as error:
         return error.strerror
-    return None if start.startswith(_MAGIC) else "it does not begin like an image"
-
-
-def _decoding_error(file):
-    error = _header_error(file)
-    if error:
-        return error
-    try:
-        with warnings.catch_warnings(), Image.open(file) as image:
-            warnings.simplefilter("ignore")
-            image.load()
-    except Exception as error:  # Pillow's decoders raise many kinds
-        return str(error).rstrip(".") or type(error).__name__
+    if not stat.S_ISREG(mode):
+        return "it is no regular file"
     return None

@@ -2,7 +2,7 @@
 
 import os
 
-from simclr_tf.data.checks import require_readable
+from simclr_tf.data.bad_images import SKIP_FEW
 from simclr_tf.data.sources.files import FileSource
 from simclr_tf.errors import UserError
 
@@ -10,7 +10,7 @@ _EXTENSIONS = (".jpg", ".jpeg", ".png", ".gif", ".bmp")
 _SPLITS = ("train", "val", "validation", "test")
 
 
-def open_folder(path, split):
+def open_folder(path, split, policy=SKIP_FEW):
     """Images under a folder.
 
     `path/<split>/` is taken; a folder without splits is a training split as a whole. If
@@ -20,6 +20,7 @@ def open_folder(path, split):
     Args:
         path: Str.
         split: Str.
+        policy: `BadImagePolicy`.
 
     Returns:
         `FileSource`.
@@ -46,16 +47,16 @@ def open_folder(path, split):
             f"--dataset={path}: no image under {root}. Allowed: files "
             f"{', '.join(_EXTENSIONS)}, in a folder a class or without classes."
         )
-    require_readable(files)
     tops = [os.path.relpath(file, root).split(os.sep)[:-1] for file in files]
     if not all(tops):
-        return FileSource(files, name=root)
+        return FileSource(files, name=root, policy=policy)
     # Of all splits, so that a class has one number in each.
     others = [os.path.join(path, name) for name in splits]
     names = {top[0] for top in tops}.union(*map(_folders, others))
     classes = tuple(sorted(names))
     numbers = {name: number for number, name in enumerate(classes)}
-    return FileSource(files, [numbers[top[0]] for top in tops], classes, name=root)
+    labels = [numbers[top[0]] for top in tops]
+    return FileSource(files, labels, classes, root, policy)
 
 
 def _folders(path):

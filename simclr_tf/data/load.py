@@ -6,6 +6,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from simclr_tf.data.bad_images import SKIP_FEW
 from simclr_tf.data.folders import open_folder
 from simclr_tf.data.sources import ArraySource
 from simclr_tf.data.sources.manifest import open_csv
@@ -79,16 +80,23 @@ def load(name, split="train", data_dir=None, with_info=False):
     return (dataset, info) if with_info else dataset
 
 
-def open_source(name, split="train", data_dir=None):
-    """A data set as a `Source`; arguments and errors as of `load`."""
+def open_source(name, split="train", data_dir=None, policy=SKIP_FEW):
+    """A data set as a `Source`; arguments and errors as of `load`.
+
+    Args:
+        name: Str.
+        split: Str.
+        data_dir: Str or None.
+        policy: `BadImagePolicy`, what is done about files that cannot be read.
+    """
     if name == "bundled":
         return _open_bundled(split)
     if os.path.isdir(name):
-        return open_folder(name, split)
+        return open_folder(name, split, policy)
     if name.endswith(".csv"):
         if not os.path.isfile(name):
             raise UserError(f"--dataset={name}: no such file.")
-        return open_csv(name)
+        return open_csv(name, policy)
     if name.endswith(".tfrecord"):
         return open_tfrecords(name)
     if os.sep in name and name.startswith((os.sep, ".", "~")):

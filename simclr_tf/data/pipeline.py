@@ -6,10 +6,16 @@ threads, replicas or workers, and a run resumes at any step at no cost.
 """
 
 import dataclasses
+import os
+import typing
 
 import tensorflow as tf
 
+from simclr_tf.data import decoding
+from simclr_tf.data.bad_images import BadImages
+from simclr_tf.data.images import decode
 from simclr_tf.data.sources import in_memory
+from simclr_tf.data.views import Views
 
 _SHUFFLE_BUFFER = 10_000  # of sources without random access
 
@@ -93,6 +99,7 @@ def train_batches(
     start_step=0,
     cache=False,
     share=Share(),
+    bad_images=None,
 ):
     """Batches of random views.
 
@@ -101,18 +108,22 @@ def train_batches(
     at a step depend on `seed` and the step alone. Where it has not, a buffer of 10 000
     images shuffles it, and `start_step` skips what was seen.
 
+    Of files, no more is decoded than the crops of a view show: see
+    `simclr_tf.data.decoding`. What follows the crop works on whole batches.
+
     Args:
         source: `Source`.
         batch_size: Int, images a step, over all replicas.
         num_steps: Int, the step at which the data set ends.
         view: Layer of `simclr_tf.augmentation`, called as `view(images, training=True,
-            seed=...)`.
+            seed=...)`, or a sequence of `num_views` of them.
         num_views: 2, or 1 for fine-tuning.
         seed: Int.
         start_step: Int, the first step.
         cache: Bool, whether to keep decoded images in memory (random access to images
             of one size, after the first epoch else).
         share: `Share`. Each element is then the rows of one replica, in turn.
+        bad_images: `BadImages` of the source; None makes one of its own.
 
     Returns:
         `tf.data.Dataset` of `num_steps - start_step` batches: `((view_a, view_b),
@@ -124,81 +135,131 @@ def train_batches(
     if cache and source.image_shape and not source.random_access:
         source = in_memory(source)
     rows = share.rows(batch_size)
-
-    def with_views(example, position, place=()):
-        """Views of an image, or of a batch of them, by their place in the stream."""
-        images, *labels = example if isinstance(example, tuple) else (example,)
-        views = tuple(
-            view(
-                images,
-                training=True,
-                seed=tf.stack([seed, position * num_views + number, *place]),
-            )
-            for number in range(num_views)
-        )
-        return (views if num_views > 1 else views[0], *labels)
-
+    views = Views(view, num_views, seed)
+    bad_images = bad_images or BadImages(source)
+    places = _Places(source.num_examples, batch_size, start_step, num_steps, seed)
     if source.random_access and source.image_shape:
-
-        def batch(positions):
-            indices = shuffled_index(positions, source.num_examples, seed)
-            step, first = positions[0] // batch_size, positions[0] % batch_size
-            place = (first, batch_size) if share.total > 1 else ()
-            return with_views(source.read(indices), step, place)
-
-        positions = share.positions(batch_size, start_step, num_steps)
-        positions = positions.batch(rows, drop_remainder=True)
-        batches = positions.map(batch, num_parallel_calls=tf.data.AUTOTUNE)
+        batches = _of_one_size(source, places, share, views)
+    elif source.encoded and source.random_access and not cache and views.crop_first:
+        batches = _of_files(source, places, share, views, bad_images)
     else:
-        numbered = _numbered_images(
-            source, batch_size, start_step, num_steps, seed, cache, share
-        )
-        images = numbered.map(
-            lambda position, example: with_views(example, position),
-            num_parallel_calls=tf.data.AUTOTUNE,
+        images = _decoded(source, places, share, cache, bad_images)
+        images = images.map(
+            lambda position, example: views.of_image(example, position), **_parallel()
         )
         batches = images.batch(rows, drop_remainder=True)
-    batches = batches.map(lambda *batch: _with_rows(batch, rows))
-    return batches.prefetch(2)
+    return batches.map(lambda *batch: _with_rows(batch, rows)).prefetch(2)
 
 
-def _with_rows(batch, rows):
-    """The batch with its number of rows known to the graph; alone if it is alone."""
-    for tensor in tf.nest.flatten(batch):
-        tensor.set_shape([rows, *tensor.shape[1:]])
-    return batch if len(batch) > 1 else batch[0]
+class _Places(typing.NamedTuple):
+    """Which steps of which stream of images."""
+
+    num_examples: int
+    batch_size: int
+    first_step: int
+    last_step: int
+    seed: int
+
+    def positions(self, share):
+        return share.positions(self.batch_size, self.first_step, self.last_step)
+
+    def index(self, position):
+        return shuffled_index(position, self.num_examples, self.seed)
 
 
-def _numbered_images(source, batch_size, start_step, num_steps, seed, cache, share):
+def _of_one_size(source, places, share, views):
+    """Batches of images that can be read, cropped and changed together."""
+    batch_size = places.batch_size
+
+    def batch(positions):
+        step, first = positions[0] // batch_size, positions[0] % batch_size
+        place = (first, batch_size) if share.total > 1 else ()
+        examples = source.read(places.index(positions))
+        return views.of_batch(examples, step, place)
+
+    positions = places.positions(share)
+    positions = positions.batch(share.rows(batch_size), drop_remainder=True)
+    return positions.map(batch, **_parallel())
+
+
+def _of_files(source, places, share, views, bad_images):
+    """Batches of files: cropped one by one as they are decoded, then changed together.
+
+    No more pictures are decoded at a time than there are cores.
+    """
+    batch_size, max_pixels = places.batch_size, bad_images.policy.max_image_pixels
+    spec = (views.crops_spec, *_label_spec(source))
+
+    def crops(position):
+        def read(index):
+            encoded, *label = tf.nest.flatten(source.read_encoded(index))
+            return (views.crops(encoded, position, max_pixels), *label)
+
+        return position, bad_images.take_next(read, places.index(position)[0], spec)
+
+    def batch(positions, example):
+        step, first = positions[0] // batch_size, positions[0] % batch_size
+        place = (first, batch_size) if share.total > 1 else ()
+        crops, *labels = example
+        return views.after_crops(crops, labels, step, place)
+
+    examples = places.positions(share).map(crops, num_parallel_calls=_cores())
+    examples = examples.batch(share.rows(batch_size), drop_remainder=True)
+    return examples.map(batch, **_parallel())
+
+
+def _decoded(source, places, share, cache, bad_images):
     """`(position, example)` for every position of the steps that is in the share."""
     if source.random_access and not cache:
 
         def read(position):
-            index = shuffled_index(position, source.num_examples, seed)[0]
-            return position, source.read(index)
+            index = places.index(position)[0]
+            return position, _read_decoded(source, index, bad_images)
 
-        positions = share.positions(batch_size, start_step, num_steps)
-        return positions.map(read, num_parallel_calls=tf.data.AUTOTUNE)
-    first, last = start_step * batch_size, num_steps * batch_size
+        return places.positions(share).map(read, **_parallel())
+    first = places.first_step * places.batch_size
+    last = places.last_step * places.batch_size
     images = source.as_dataset()
+    if source.random_access:
+        images = tf.data.Dataset.range(source.num_examples).map(
+            lambda index: _read_decoded(source, index, bad_images), **_parallel()
+        )
     if cache:
         images = images.cache()
-    images = images.shuffle(min(source.num_examples, _SHUFFLE_BUFFER), seed)
+    images = images.shuffle(min(source.num_examples, _SHUFFLE_BUFFER), places.seed)
     images = images.repeat().skip(first)
     images = tf.data.Dataset.zip((tf.data.Dataset.range(first, last), images))
-    return images.filter(lambda position, _: share.has(position, batch_size))
+    return images.filter(lambda position, _: share.has(position, places.batch_size))
 
 
-def eval_batches(source, batch_size, preprocess, limit_steps=0, share=Share()):
+def _read_decoded(source, index, bad_images):
+    if not source.encoded:
+        return source.read(index)
+    spec = (tf.TensorSpec([None, None, 3], tf.uint8), *_label_spec(source))
+    spec = spec if len(spec) > 1 else spec[0]
+    return bad_images.take_next(source.read, index, spec)
+
+
+def _label_spec(source):
+    return () if source.num_classes is None else (tf.TensorSpec([], tf.int64),)
+
+
+def eval_batches(
+    source, batch_size, preprocess, limit_steps=0, share=Share(), bad_images=None
+):
     """Every image once, in order; the first ones again fill up the last batch.
 
     Args:
         source: `Source`.
         batch_size: Int, over all replicas; made smaller for fewer images, and then a
             multiple of the replicas.
-        preprocess: Callable from an image or a batch to float images of one size.
+        preprocess: Callable from an image or a batch to float images of one size. Of
+            files, `EvaluationCrop` decodes no more than it shows.
         limit_steps: Int > 0 ends after so many batches.
         share: `Share`. Each element is then the rows of one replica, in turn.
+        bad_images: `BadImages` of the source; None makes one of its own. A bad image
+            gives a black one, and `indices` of it say which: `drop_bad` leaves them
+            out.
 
     Returns:
         `tf.data.Dataset` of `(images, labels)`, or `images` where there are no labels.
@@ -209,6 +270,7 @@ def eval_batches(source, batch_size, preprocess, limit_steps=0, share=Share()):
     steps = -(-source.num_examples // batch_size)
     steps = min(steps, limit_steps) if limit_steps else steps
     rows = share.rows(batch_size)
+    bad_images = bad_images or BadImages(source)
 
     def prepared(images, *labels):
         return (preprocess(images), *labels) if labels else preprocess(images)
@@ -216,13 +278,21 @@ def eval_batches(source, batch_size, preprocess, limit_steps=0, share=Share()):
     def read(position):
         return source.read(position % source.num_examples)
 
-    auto = {"num_parallel_calls": tf.data.AUTOTUNE}
+    def read_file(position):
+        index = position % source.num_examples
+        return bad_images.take(
+            lambda index: _evaluated(source, index, preprocess, bad_images), index
+        )[1]
+
     positions = share.positions(batch_size, 0, steps)
     if source.random_access and source.image_shape:
-        batches = positions.batch(rows).map(read, **auto).map(prepared, **auto)
+        batches = positions.batch(rows).map(read, **_parallel())
+        batches = batches.map(prepared, **_parallel())
+    elif source.encoded and source.random_access:
+        batches = positions.map(read_file, num_parallel_calls=_cores()).batch(rows)
     else:
         if source.random_access:
-            images = positions.map(read, **auto)
+            images = positions.map(read, **_parallel())
         else:
             images = tf.data.Dataset.zip(
                 (
@@ -232,14 +302,41 @@ def eval_batches(source, batch_size, preprocess, limit_steps=0, share=Share()):
             )
             images = images.filter(lambda p, _: share.has(p, batch_size))
             images = images.map(lambda _, example: example)
-        batches = images.map(prepared, **auto).batch(rows)
+        batches = images.map(prepared, **_parallel()).batch(rows)
     return batches.map(lambda *batch: _with_rows(batch, rows)).prefetch(2)
+
+
+def _evaluated(source, index, preprocess, bad_images):
+    """One file as evaluation sees it, and its label."""
+    encoded, *label = tf.nest.flatten(source.read_encoded(index))
+    max_pixels = bad_images.policy.max_image_pixels
+    if hasattr(preprocess, "draw"):
+        sizes = [preprocess.image_size]
+        (image,) = decoding.crops(encoded, preprocess.draw, sizes, max_pixels)
+    else:
+        image = preprocess(decode(encoded, max_pixels=max_pixels))
+    return (image, *label) if label else image
 
 
 def eval_examples(source, batch_size, limit_steps=0):
     """Int, how many examples `eval_batches` shows."""
     shown = limit_steps * batch_size if limit_steps else source.num_examples
     return min(source.num_examples, shown)
+
+
+def _with_rows(batch, rows):
+    """The batch with its number of rows known to the graph; alone if it is alone."""
+    for tensor in tf.nest.flatten(batch):
+        tensor.set_shape([rows, *tensor.shape[1:]])
+    return batch if len(batch) > 1 else batch[0]
+
+
+def _cores():
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4
+
+
+def _parallel():
+    return {"num_parallel_calls": tf.data.AUTOTUNE}
 
 
 def batched_views(dataset, augmentation, batch_size, num_views=2):

@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from simclr_tf import data, distribution, evaluation
 from simclr_tf.augmentation import EvaluationCrop
+from simclr_tf.experiment import reading
 from simclr_tf.training import _common
 
 _MOST_BYTES = 2**32  # of features that are kept; of more, each step computes its own
@@ -27,7 +28,7 @@ def applies(config, source, model):
     )
 
 
-def compute(config, source, model, strategy):
+def compute(config, source, model, strategy, bad):
     """The features of every image, as a source in the images' place.
 
     Args:
@@ -35,6 +36,7 @@ def compute(config, source, model, strategy):
         source: `Source` with labels.
         model: `Classifier`, made under the strategy.
         strategy: `tf.distribute.Strategy`.
+        bad: `BadImages` of the source.
 
     Returns:
         `FeatureSource`, read in the order in which `source` would be.
@@ -43,11 +45,15 @@ def compute(config, source, model, strategy):
     preprocess = EvaluationCrop(config.data.image_size)
     batches = distribution.distribute(
         strategy,
-        lambda share: data.eval_batches(source, batch_size, preprocess, share=share),
+        lambda share: data.eval_batches(
+            source, batch_size, preprocess, share=share, bad_images=bad
+        ),
     )
     features = evaluation.extract_features(
         model.encoder, batches, num_examples=source.num_examples
     )
+    shown = data.stand_ins(reading.bad_of_all(strategy, bad), source.num_examples)
+    features = evaluation.Features(features.features[shown], features.labels[shown])
     cached = config.data.cache_dataset and source.image_shape is not None
     return FeatureSource(features, source, source.random_access or cached)
 

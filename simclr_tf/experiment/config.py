@@ -18,6 +18,9 @@ class DataConfig:
     eval_split: str = "validation"
     cache_dataset: bool = False
     image_size: int = 224
+    on_bad_image: str = "skip"
+    max_bad_fraction: float = 0.01
+    max_image_pixels: int = 250_000_000
     label_fraction: float = 1.0
     label_seed: int = 0
     label_file: str | None = None

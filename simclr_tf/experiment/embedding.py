@@ -2,8 +2,8 @@
 
 import os
 
-from simclr_tf import data, distribution, export
-from simclr_tf.experiment import checkpoints, evaluation, files, training
+from simclr_tf import distribution, export
+from simclr_tf.experiment import checkpoints, evaluation, files, reading, training
 from simclr_tf.export import features
 
 
@@ -25,14 +25,14 @@ def embed(config, strategy, say=print):
     settings = config.data
     if "parquet" in config.eval.embed_formats:
         features.import_pyarrow()  # before hours of work for nothing
-    source = data.open_source(settings.dataset, settings.eval_split, settings.data_dir)
+    source = reading.open_split(config, settings.eval_split)
     prefix, _ = checkpoints.chosen(config)
     model, step = training.load(config, strategy)
     chief = distribution.is_chief(strategy)
     if chief:
         files.make_directory(config.model_dir)
     say(f"Features of {source.name} from {prefix}.")
-    found = evaluation.features_of(
+    found, rows = evaluation.features_of(
         model.encoder, source, config, strategy, config.eval.eval_steps
     )
     if not chief:
@@ -42,7 +42,7 @@ def embed(config, strategy, say=print):
     names = source.file_names()
     columns = {
         "labels": found.labels,
-        "file_names": None if names is None else names[:count],
+        "file_names": None if names is None else [names[row] for row in rows],
         "class_names": source.class_names,
     }
     name = f"{settings.eval_split.replace(os.sep, '_')}_{step}"

@@ -3,10 +3,12 @@
 import functools
 import os
 
+import numpy as np
+
 from simclr_tf import data, distribution, evaluation, export
 from simclr_tf.augmentation import EvaluationCrop
 from simclr_tf.errors import UserError
-from simclr_tf.experiment import files, labels, networks, table
+from simclr_tf.experiment import files, labels, networks, reading, table
 from simclr_tf.training import _common
 
 
@@ -91,7 +93,8 @@ class Splits:
         """
         limit = 0 if training else self._config.eval.eval_steps
         source = self._source(training)
-        return features_of(encoder, source, self._config, self.strategy, limit)
+        found, _ = features_of(encoder, source, self._config, self.strategy, limit)
+        return found
 
     def require_classes(self, num_classes):
         """Refuses what the evaluators of a model could not do, before it is trained.
@@ -122,7 +125,7 @@ class Splits:
         settings, names = self._config.data, ",".join(self._config.eval.evaluators)
         flag = "train_split" if training else "eval_split"
         split = getattr(settings, flag)
-        source = data.open_source(settings.dataset, split, settings.data_dir)
+        source = reading.open_split(self._config, split)
         if not _is_labelled(source):
             cure = ", or --evaluators=head without --compare_untrained" * training
             raise UserError(
@@ -149,28 +152,43 @@ def features_of(encoder, source, config, strategy, limit_steps=0):
         config: `RunConfig`, for the size of images and batches.
         strategy: `tf.distribute.Strategy`.
         limit_steps: Int > 0 ends after so many batches.
+
+    Returns:
+        `(features, rows)`, the second int64, the numbers of the images that they are
+        of: those of bad images are left out.
     """
     preprocess = EvaluationCrop(config.data.image_size)
     batches = {"batch_size": config.eval.eval_batch_size, "limit_steps": limit_steps}
-    with data.naming_broken_files(source):
-        return evaluation.extract_features(
+    say = print if distribution.is_chief(strategy) else lambda line: None
+    bad = reading.bad_images(config, source, say)
+    with bad.counted():
+        found = evaluation.extract_features(
             encoder,
             distribution.distribute(
                 strategy,
                 lambda share: data.eval_batches(
-                    source, preprocess=preprocess, share=share, **batches
+                    source,
+                    preprocess=preprocess,
+                    share=share,
+                    bad_images=bad,
+                    **batches,
                 ),
             ),
             num_examples=data.eval_examples(source, **batches),
         )
+    rows = np.arange(len(found.features))
+    rows = np.setdiff1d(rows, reading.bad_of_all(strategy, bad))
+    labels = None if found.labels is None else found.labels[rows]
+    return evaluation.Features(found.features[rows], labels), rows
 
 
 def _is_labelled(source):
     """Whether images have classes; those of some unlabelled splits are all -1."""
     if not source.num_classes:
         return False
-    with data.naming_broken_files(source):
-        _, label = next(iter(source.as_dataset()))
+    if source.encoded:
+        return int(source.labels()[0]) >= 0
+    _, label = next(iter(source.as_dataset()))
     return int(label) >= 0
 
 

@@ -5,9 +5,10 @@ import numpy as np
 from simclr_tf import data
 from simclr_tf.data import label_subset
 from simclr_tf.errors import UserError
+from simclr_tf.experiment import reading
 
 
-def open_training_split(config, say):
+def open_training_split(config, say, resumes=False):
     """The training split as the train mode learns from it.
 
     Pre-training takes every image; fine-tuning those that `--label_fraction` or
@@ -16,6 +17,7 @@ def open_training_split(config, say):
     Args:
         config: `RunConfig`.
         say: Callable that prints a line for the user.
+        resumes: Bool, whether the run goes on from a checkpoint of its own.
 
     Returns:
         `Source`.
@@ -23,8 +25,8 @@ def open_training_split(config, say):
     Raises:
         UserError: If it cannot be opened, or has no labels where they are needed.
     """
-    settings, train = config.data, config.train
-    source = data.open_source(settings.dataset, settings.train_split, settings.data_dir)
+    train = config.train
+    source = reading.open_training_images(config, resumes)
     if not source.num_classes:
         _require_no_labels_needed(config)
         return source

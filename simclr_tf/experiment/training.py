@@ -16,6 +16,7 @@ from simclr_tf.experiment import (
     files,
     labels,
     networks,
+    reading,
     teacher,
 )
 from simclr_tf.experiment.config import RunConfig
@@ -55,8 +56,8 @@ def prepare(config, strategy, say=print):
         UserError: For anything that the user can put right.
     """
     _require_trainable(config, strategy.num_replicas_in_sync)
-    source = labels.open_training_split(config, say)
     resume = tf.train.latest_checkpoint(config.model_dir)
+    source = labels.open_training_split(config, say, resumes=resume is not None)
     _require_same_folder(config, strategy, checkpoints.step_of(resume) if resume else 0)
     seed = distribution.from_all(strategy, _seed(config, resume))[0]
     keras.utils.set_random_seed(seed)
@@ -97,10 +98,13 @@ def train(session, say=print):
     per_checkpoint = steps_per_checkpoint(config, session.source.num_examples)
     every = config.train_summary_steps or per_checkpoint
     steps = {"first_step": session.first_step, "total_steps": total}
-    learned_from = _features_or_images(session, say)
+    if chief:
+        reading.remember_training_images(config, session.source)
+    bad = reading.bad_images(config, session.source, say)
+    learned_from = _features_or_images(session, bad, say)
     batches = distribution.distribute(
         session.strategy,
-        lambda share: _batches(session, share, learned_from),
+        lambda share: _batches(session, share, learned_from, bad),
         endless=True,
     )
     # Every process takes part in saving and in adding up figures: what a figure or a
@@ -116,7 +120,7 @@ def train(session, say=print):
     )
     with (
         files.written_by_chief(config.model_dir, chief) as folder,
-        data.naming_broken_files(session.source),
+        bad.counted(),
     ):
         saved = checkpoints.manager(
             session.model, session.about, folder, config.keep_checkpoint_max
@@ -127,7 +131,7 @@ def train(session, say=print):
             **steps,
         )
         if chief:
-            summaries.write_views(session.first_step, _first_views(session))
+            summaries.write_views(session.first_step, _first_views(session, bad))
         session.model.fit(
             batches,
             steps_per_epoch=total - session.first_step,
@@ -210,17 +214,17 @@ def _build_model(config, schedule, num_classes):
     return networks.build_model(config, schedule, num_classes, its_teacher)
 
 
-def _features_or_images(session, say):
+def _features_or_images(session, bad, say):
     """What the steps read: the images, or features of them that never change."""
     config, source, model = session.config, session.source, session.model
     if not cached_features.applies(config, source, model):
         return source
     say("The encoder is frozen and nothing is drawn: features are computed once.")
-    with data.naming_broken_files(source):
-        return cached_features.compute(config, source, model, session.strategy)
+    with bad.counted():
+        return cached_features.compute(config, source, model, session.strategy, bad)
 
 
-def _batches(session, share, source):
+def _batches(session, share, source, bad):
     config, seed = session.config, session.about["seed"]
     view = networks.build_view(config, seed)
     if isinstance(source, cached_features.FeatureSource):
@@ -235,6 +239,7 @@ def _batches(session, share, source):
         start_step=session.first_step,
         cache=config.data.cache_dataset and source is session.source,
         share=share,
+        bad_images=bad if source is session.source else None,
     )
 
 
@@ -253,9 +258,9 @@ def _diagnostics(session, every, say):
     ]
 
 
-def _first_views(session):
+def _first_views(session, bad):
     """The views in the first batch, for a look at them."""
-    batch = next(iter(_batches(session, data.Share(), session.source)))
+    batch = next(iter(_batches(session, data.Share(), session.source, bad)))
     images = batch[0] if session.source.num_classes else batch
     return images if session.pretrain else (images,)
 

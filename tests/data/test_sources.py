@@ -267,27 +267,6 @@ def test_a_download_that_fails_says_where_to_put_the_data(tmp_path, monkeypatch)
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("size", [0, 60, 400])
-def test_broken_images_are_named(tmp_path, size):
-    random = np.random.RandomState(0).randint(0, 256, [40, 40, 3]).astype("uint8")
-    for name in ("good", "bad"):
-        Image.fromarray(random).save(tmp_path / f"{name}.jpg")
-    with open(tmp_path / "bad.jpg", "r+b") as file:
-        file.truncate(size)
-    with pytest.raises(UserError, match="Cannot read the image .*bad.jpg.*Mend"):
-        data.open_source(str(tmp_path))
-
-
-def test_an_image_that_breaks_later_is_named_too(tmp_path):
-    picture(f"{tmp_path}/good.png")
-    picture(f"{tmp_path}/bad.png")
-    source = data.open_source(str(tmp_path))
-    (tmp_path / "bad.png").write_bytes(b"gone")
-    with pytest.raises(UserError, match="Cannot read the image .*bad.png"):
-        with data.naming_broken_files(source):
-            list(source.as_dataset())
-
-
 def test_arrays_with_and_without_labels():
     images = np.random.RandomState(0).randint(0, 256, [5, 4, 6, 3]).astype("uint8")
     source = data.ArraySource(images, [0, 1, 2, 0, 1])

@@ -88,14 +88,3 @@ def test_other_labels_on_the_same_images(make):
     assert seen(data.Subset(source, [0, 5])) == [(0, 0), (5, -1)]
     if source.random_access:
         np.testing.assert_array_equal(source.read(tf.constant([4, 1]))[1], [1, -1])
-
-
-def test_a_file_that_breaks_in_a_subset_is_named(tmp_path):
-    for number in range(3):
-        encoded = tf.io.encode_png(np.zeros([4, 4, 3], "uint8"))
-        tf.io.write_file(str(tmp_path / f"{number}.png"), encoded)
-    source = data.Subset(data.open_source(str(tmp_path)), [0, 2])
-    (tmp_path / "2.png").write_bytes(b"gone")
-    with pytest.raises(Exception, match="Cannot read the image .*2.png"):
-        with data.naming_broken_files(source):
-            list(source.as_dataset())

@@ -78,6 +78,9 @@ OURS = {
     "label_fraction": 1.0,
     "label_seed": 0,
     "label_file": None,
+    "on_bad_image": "skip",
+    "max_bad_fraction": 0.01,
+    "max_image_pixels": 250_000_000,
     "augmentation": "crop_and_flip",
     "from_scratch": False,
     "teacher": None,
@@ -177,6 +180,9 @@ CHANGED = {
     "label_fraction": 0.5,
     "label_seed": 7,
     "label_file": None,  # instead of a fraction
+    "on_bad_image": "fail",
+    "max_bad_fraction": 0.5,
+    "max_image_pixels": 1000,
     "augmentation": "none",
     "from_scratch": False,  # instead of a checkpoint
     "teacher": None,  # of distill, as the weight of the labels

@@ -13,9 +13,14 @@ class Source:
         class_names: Tuple of str, or None where images have no labels.
         image_shape: `(H, W, 3)`, or None where images differ in size.
         random_access: Bool, whether `read` is there.
+        encoded: Bool, whether examples are files: `read_encoded(index)` then gives
+            their bytes where `read` gives pictures.
+        skipped: List of `(file, reason)`, what was left out when it was opened.
     """
 
     random_access = True
+    encoded = False
+    skipped = ()
 
     def __init__(
         self,
@@ -32,6 +37,11 @@ class Source:
         self.image_shape = image_shape
         # Each a sequence, a function that reads one when it is asked for, or None.
         self._read_labels, self._read_file_names = labels, file_names
+
+    @property
+    def origin(self):
+        """The source that this one is a part or another view of; else itself."""
+        return self
 
     @property
     def num_classes(self):

@@ -1,37 +1,72 @@
 """Image files, decoded when they are read."""
 
+import os
+
 import tensorflow as tf
 
+from simclr_tf.data import checks
+from simclr_tf.data.bad_images import SKIP_FEW
 from simclr_tf.data.images import decode
 from simclr_tf.data.sources.base import Source
 
 
 class FileSource(Source):
-    """Image files, decoded when they are read: JPEG, PNG, GIF's first frame, BMP.
+    """Image files of every kind in `simclr_tf.data.images`.
+
+    Files that are seen to be bad are left out, and listed in `skipped`: all are looked
+    at by their headers, up to 1000 by decoding them.
 
     Args:
         paths: List of str.
         labels: Int list of the same length, or None.
         class_names: Tuple of str, or None.
         name: Str.
+        policy: `BadImagePolicy`; None takes the files as they are, unseen.
 
     Raises:
-        UserError: If a file is not an image that can be read.
+        UserError: If more files are bad than the policy allows.
     """
 
-    def __init__(self, paths, labels=None, class_names=None, name="files"):
-        self.paths = list(paths)
+    encoded = True
+
+    def __init__(
+        self,
+        paths,
+        labels=None,
+        class_names=None,
+        name="files",
+        policy=SKIP_FEW,
+    ):
+        paths = list(paths)
+        skipped = []
+        if policy is not None:
+            problems = checks.find_bad(paths, policy.max_image_pixels)
+            examined = list(zip(paths, problems, strict=True))
+            skipped = [(path, problem) for path, problem in examined if problem]
+            policy.require_few(skipped, len(paths))
+            good = [place for place, problem in enumerate(problems) if not problem]
+            paths = [paths[place] for place in good]
+            labels = None if labels is None else [labels[place] for place in good]
+        self.paths = paths
         super().__init__(
             name, len(paths), class_names, labels=labels, file_names=self.paths
         )
-        self._paths = tf.constant(self.paths)
+        self.skipped = skipped
+        # What would keep a reader waiting fails as an empty name does.
+        readable = paths if policy else checks.never_waiting(paths)
+        self._paths = tf.constant([os.fsencode(path) for path in readable])
         self._labels = None if labels is None else tf.constant(labels, tf.int64)
 
     def read(self, index):
-        image = decode(tf.io.read_file(tf.gather(self._paths, index)))
+        encoded, *label = tf.nest.flatten(self.read_encoded(index))
+        return (decode(encoded), *label) if label else decode(encoded)
+
+    def read_encoded(self, index):
+        """The bytes of a file and its label, or the bytes alone; graph mode."""
+        encoded = tf.io.read_file(tf.gather(self._paths, index))
         if self._labels is None:
-            return image
-        return image, tf.gather(self._labels, index)
+            return encoded
+        return encoded, tf.gather(self._labels, index)
 
     def file_names(self):
         return list(self.paths)

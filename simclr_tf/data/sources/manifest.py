@@ -3,12 +3,12 @@
 import csv
 import os
 
-from simclr_tf.data.checks import require_readable
+from simclr_tf.data.bad_images import SKIP_FEW
 from simclr_tf.data.sources.files import FileSource
 from simclr_tf.errors import UserError
 
 
-def open_csv(path):
+def open_csv(path, policy=SKIP_FEW):
     """Images that a CSV file lists.
 
     The file has a header with the column `path` (relative to the file) and, where
@@ -16,6 +16,7 @@ def open_csv(path):
 
     Args:
         path: Str.
+        policy: `BadImagePolicy`.
 
     Returns:
         `FileSource`.
@@ -34,11 +35,9 @@ def open_csv(path):
     if not rows:
         raise UserError(f"--dataset={path} lists no image.")
     files = [os.path.join(os.path.dirname(path), row["path"]) for row in rows]
-    require_readable(files)
     if "label" not in reader.fieldnames:
-        return FileSource(files, name=path)
+        return FileSource(files, name=path, policy=policy)
     classes = tuple(sorted({row["label"] for row in rows}))
     numbers = {name: number for number, name in enumerate(classes)}
-    return FileSource(
-        files, [numbers[row["label"]] for row in rows], classes, name=path
-    )
+    labels = [numbers[row["label"]] for row in rows]
+    return FileSource(files, labels, classes, path, policy)

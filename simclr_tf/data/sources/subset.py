@@ -40,12 +40,20 @@ class Subset(Source):
             lambda: _taken(source.file_names(), indices),
         )
         self.random_access = source.random_access
+        self.encoded, self.skipped = source.encoded, source.skipped
         if hasattr(source, "paths"):
             self.paths = _taken(source.paths, indices)
         self._source, self._indices = source, indices
 
+    @property
+    def origin(self):
+        return self._source.origin
+
     def read(self, index):
         return self._source.read(tf.gather(self._indices, index))
+
+    def read_encoded(self, index):
+        return self._source.read_encoded(tf.gather(self._indices, index))
 
     def as_dataset(self, mask=None):
         of_source = np.zeros([self._source.num_examples], bool)
@@ -71,13 +79,22 @@ class Relabelled(Source):
             source.file_names,
         )
         self.random_access = source.random_access
+        self.encoded, self.skipped = source.encoded, source.skipped
         if hasattr(source, "paths"):
             self.paths = source.paths
         self._source, self._labels = source, tf.constant(labels, tf.int64)
 
+    @property
+    def origin(self):
+        return self._source.origin
+
     def read(self, index):
         image, _ = self._source.read(index)
         return image, tf.gather(self._labels, index)
+
+    def read_encoded(self, index):
+        encoded, _ = self._source.read_encoded(index)
+        return encoded, tf.gather(self._labels, index)
 
     def as_dataset(self, mask=None):
         labels = self.labels() if mask is None else self.labels()[mask]

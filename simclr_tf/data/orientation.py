@@ -1,0 +1,119 @@
+"""Which way up a JPEG belongs, by operations of TensorFlow alone.
+
+A camera stores its pixels as the sensor lay and notes in the Exif block how to turn
+them. The note is one number from 1 to 8; as turns of the stored pixels:
+
+| orientation | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 |
+|---|---|---|---|---|---|---|---|---|
+| rows are reversed    | | | x | x |   | x | x |   |
+| columns are reversed | | x | x |   |   |   | x | x |
+| then transposed      | | |   |   | x | x | x | x |
+
+Reference: Exif 2.32 (CIPA DC-008), section 4.6.4, tag 274.
+"""
+
+import tensorflow as tf
+
+_SEARCHED = 2**17  # bytes of the file: the Exif block is one of its first segments
+_LONGEST_DIRECTORY = 1000
+_TAG, _SHORT = 274, 3
+
+
+def jpeg_orientation(encoded):
+    """The orientation that a JPEG's first Exif block asks for.
+
+    Args:
+        encoded: String scalar, the file.
+
+    Returns:
+        Int32 scalar in 1 .. 8; 1, as it lies, where nothing or nonsense is said.
+    """
+    head = tf.io.decode_raw(tf.strings.substr(encoded, 0, _SEARCHED), tf.uint8)
+    size = tf.size(head)
+
+    def is_exif(at):
+        return tf.reduce_all(_bytes(head, at, 10)[4:] == list(b"Exif\0\0"))
+
+    def goes_on(at):
+        marker = _bytes(head, at, 2)
+        optional = (marker[1] >= 0xE0) | (marker[1] == 0xFE) | (marker[1] == 0xFF)
+        return (at < size - 10) & (marker[0] == 0xFF) & optional & ~is_exif(at)
+
+    def next_segment(at):
+        segment = _bytes(head, at, 4)
+        length = 2 + segment[2] * 256 + segment[3]
+        return at + tf.where(segment[1] == 0xFF, 1, length)  # 0xFF fills up
+
+    at = tf.while_loop(goes_on, lambda at: [next_segment(at)], [tf.constant(2)])[0]
+    found = is_exif(at)
+    return tf.cond(found, lambda: _in_tiff(head[at + 10 :]), lambda: tf.constant(1))
+
+
+def turned_shape(shape, orientation):
+    """Height and width `[2]` of the upright picture, from those of the stored one."""
+    return tf.where(orientation >= 5, shape[::-1], shape)
+
+
+def turn(image, orientation):
+    """The upright picture of stored pixels `[H, W, C]`."""
+
+    def turned():
+        rows, columns, transposed = _turns(orientation)
+        flipped = tf.raw_ops.Reverse(tensor=image, dims=[rows, columns, False])
+        return tf.transpose(flipped, tf.where(transposed, [1, 0, 2], [0, 1, 2]))
+
+    upright = tf.cond(orientation == 1, lambda: image, turned)
+    return tf.ensure_shape(upright, [None, None, image.shape[-1]])
+
+
+def stored_box(box, shape, orientation):
+    """Where a box of the upright picture lies in the stored one.
+
+    Args:
+        box: Int32 `[4]`: top, left, height, width.
+        shape: Int32 `[2]`, height and width of the stored picture.
+        orientation: Int32 scalar.
+
+    Returns:
+        Int32 `[4]`.
+    """
+    rows, columns, transposed = _turns(orientation)
+    box = tf.where(transposed, tf.gather(box, [1, 0, 3, 2]), box)
+    other_end = shape - box[:2] - box[2:]
+    start = tf.where(tf.stack([rows, columns]), other_end, box[:2])
+    return tf.concat([start, box[2:]], axis=0)
+
+
+def _turns(orientation):
+    """Bools: rows are reversed, columns are reversed, then transposed."""
+    rows = tf.reduce_any(orientation == [3, 4, 6, 7])
+    columns = tf.reduce_any(orientation == [2, 3, 7, 8])
+    return rows, columns, orientation >= 5
+
+
+def _in_tiff(tiff):
+    """The orientation in the first directory of a TIFF header, uint8 `[n]`."""
+    little = tiff[0] == ord("I")
+    directory = _number(_bytes(tiff, 4, 4), little)
+    count = tf.minimum(_number(_bytes(tiff, directory, 2), little), _LONGEST_DIRECTORY)
+    starts = directory + 2 + 12 * tf.range(tf.cast(count, tf.int64))
+    entries = _bytes(tiff, starts, 12)  # [count, 12]
+    tags, kinds = (_number(entries[:, i : i + 2], little) for i in (0, 2))
+    values = _number(entries[:, 8:10], little)
+    allowed = (tags == _TAG) & (kinds == _SHORT) & (values >= 1) & (values <= 8)
+    return tf.cast(tf.concat([values[allowed], [1]], axis=0)[0], tf.int32)
+
+
+def _bytes(data, at, count):
+    """Int32 `[.., count]` from `at` `[..]`, zeros past the end of uint8 `[n]`."""
+    places = tf.cast(at, tf.int64)[..., tf.newaxis] + tf.range(count, dtype=tf.int64)
+    last = tf.size(data, tf.int64) - 1
+    found = tf.gather(data, tf.clip_by_value(places, 0, last))
+    return tf.where(places <= last, tf.cast(found, tf.int32), 0)
+
+
+def _number(digits, little):
+    """Int64 of bytes `[.., n]`, the lowest first where `little`."""
+    digits = tf.where(little, tf.reverse(digits, [-1]), digits)
+    powers = 256 ** tf.range(digits.shape[-1] - 1, -1, -1, dtype=tf.int64)
+    return tf.reduce_sum(tf.cast(digits, tf.int64) * powers, axis=-1)

@@ -1,0 +1,115 @@
+"""What Pillow reads: the files that TensorFlow has no right decoder for."""
+
+import contextlib
+import functools
+import io
+import threading
+import warnings
+
+import numpy as np
+from PIL import ExifTags, Image, ImageOps
+
+_LIMIT = threading.Lock()
+
+
+def decode(encoded):
+    """uint8 RGB `[H, W, 3]`, upright, of a file's bytes: its first picture.
+
+    Raises:
+        ValueError: If Pillow cannot read it.
+    """
+    with _opened(io.BytesIO(encoded)) as image:
+        return np.array(_rgb(ImageOps.exif_transpose(image)))
+
+
+def upright_shape(encoded):
+    """Int32 `[2]`, height and width that `decode` gives, from the header alone.
+
+    Raises:
+        ValueError: If Pillow cannot read it.
+    """
+    with _opened(io.BytesIO(encoded)) as image:
+        return np.array(_upright(image), np.int32)
+
+
+def examine(file, max_pixels, whole):
+    """Finds out whether a picture can be read.
+
+    Args:
+        file: Str, or binary file.
+        max_pixels: Int, pixels of the largest picture that is allowed.
+        whole: Bool, whether to decode it; else the header is read.
+
+    Returns:
+        None, or str, what is wrong with it.
+    """
+    try:
+        with _opened(file) as image:
+            height, width = _upright(image)
+            if height * width > max_pixels:
+                return (
+                    f"it has {width} x {height} pixels, more than "
+                    f"--max_image_pixels={max_pixels}"
+                )
+            if whole:
+                image.load()
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _upright(image):
+    """Height and width after the orientation is applied."""
+    if image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8):
+        # Some versions of Pillow turn a TIFF's size on opening, some on loading.
+        image = ImageOps.exif_transpose(image)
+    return image.size[::-1]
+
+
+def _rgb(image):
+    """RGB of any mode; Pillow itself would cut 16 bits and floats at 255."""
+    if image.mode.startswith(("I", "F")):
+        values = np.asarray(image, np.float64)
+        if image.mode == "F":
+            scale = 255.0 if values.max(initial=0) <= 1 else 1.0
+        else:
+            scale = 1 / 257
+        values = np.clip(np.round(values * scale), 0, 255)
+        image = Image.fromarray(values.astype(np.uint8))
+    return image.convert("RGB")
+
+
+@contextlib.contextmanager
+def _opened(file):
+    """An opened picture; whatever Pillow raises becomes a `ValueError` of one line."""
+    _add_heif()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with _without_limit(file) as image:
+                yield image
+    except Exception as error:  # Pillow's decoders raise many kinds
+        text = getattr(error, "strerror", None) or str(error)
+        text = (text.strip() or type(error).__name__).splitlines()[0].rstrip(".")
+        if isinstance(error, Image.UnidentifiedImageError):
+            text = "it is no picture that can be read"
+        raise ValueError(text) from error
+
+
+def _without_limit(file):
+    """`Image.open` without Pillow's own limit: ours is that of the flag."""
+    with _LIMIT:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            return Image.open(file)
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+@functools.cache
+def _add_heif():
+    """Teaches Pillow HEIC where `pillow-heif` is installed."""
+    with contextlib.suppress(ImportError):
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()

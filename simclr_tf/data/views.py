@@ -1,0 +1,128 @@
+"""The views of an image, drawn from a seed and its place in the stream."""
+
+import tensorflow as tf
+
+from simclr_tf.augmentation import _base
+from simclr_tf.data import decoding
+
+
+class Views:
+    """Draws views with one layer, or with one a view.
+
+    A policy, which has `steps`, may be taken apart: its crop where a file is decoded,
+    the rest on whole batches. Each step has the seed that it has inside of the policy.
+
+    Args:
+        layers: Layer of `simclr_tf.augmentation`, or a sequence of `num_views`.
+        num_views: Int `V`.
+        seed: Int.
+    """
+
+    def __init__(self, layers, num_views, seed):
+        if not isinstance(layers, list | tuple):
+            layers = [layers] * num_views
+        self._layers, self._seed = layers, seed
+
+    @property
+    def crop_first(self):
+        """Bool, whether every layer begins with a crop, and can be taken apart."""
+        return all(hasattr(_steps(layer)[0], "draw") for layer in self._layers)
+
+    def of_batch(self, example, step, place=()):
+        """Views of images `[B, H, W, 3]` of one size, and their labels.
+
+        Args:
+            example: `(images, labels)` or `images`.
+            step: Int64 scalar.
+            place: `(first, total)` rows among those of the step, or nothing.
+
+        Returns:
+            `(views, labels)` or `(views,)`.
+        """
+        images, *labels = example if isinstance(example, tuple) else (example,)
+        views = tuple(
+            layer(images, training=True, seed=self._seed_of(number, step, place))
+            for number, layer in enumerate(self._layers)
+        )
+        return _together(views, labels)
+
+    def of_image(self, example, position):
+        """Views of one image `[H, W, 3]` by its position in the stream, and its label.
+
+        Args:
+            example: `(image, label)` or `image`.
+            position: Int64 scalar.
+        """
+        return self.of_batch(example, position)
+
+    def crops(self, encoded, position, max_pixels):
+        """The crops that views of a file begin with.
+
+        Args:
+            encoded: String scalar, the bytes of an image file.
+            position: Int64 scalar, of the image in the stream.
+            max_pixels: Int, pixels of the largest picture that is allowed.
+
+        Returns:
+            Tuple of `V` float32 `[S, S, 3]`, a function of seed and position.
+        """
+        crops = [_steps(layer)[0] for layer in self._layers]
+        sizes = [crop.image_size for crop in crops]
+
+        def draw(shapes):
+            # Folded twice: no step of a policy has these seeds.
+            (of_crops,) = _base.split_seed(tf.stack([self._seed, position]), 1)
+            drawn = {}
+            seeds = _base.split_seed(of_crops, len(crops))
+            for crop, seed in zip(crops, seeds, strict=True):
+                if crop not in drawn:  # mostly one for all views
+                    drawn[crop] = crop.draw(shapes, seed)
+            boxes = [drawn[crop][0][number] for number, crop in enumerate(crops)]
+            flips = [_at(drawn[crop][1], number) for number, crop in enumerate(crops)]
+            return tf.stack(boxes), tf.stack(flips)
+
+        return decoding.crops(encoded, draw, sizes, max_pixels)
+
+    @property
+    def crops_spec(self):
+        """What `crops` gives, as a tuple of `tf.TensorSpec`."""
+        sizes = [_steps(layer)[0].image_size for layer in self._layers]
+        return tuple(tf.TensorSpec([size, size, 3], tf.float32) for size in sizes)
+
+    def after_crops(self, crops, labels, step, place=()):
+        """Views of a batch of `crops`, and their labels.
+
+        Args:
+            crops: Tuple of `V` float32 `[B, S, S, 3]`.
+            labels: List of an int64 `[B]`, or of nothing.
+            step: Int64 scalar.
+            place: `(first, total)` rows among those of the step, or nothing.
+        """
+        views = []
+        for number, (images, layer) in enumerate(zip(crops, self._layers, strict=True)):
+            seeds = self._seeds_of_steps(number, layer, step, place)
+            for later, seed in zip(_steps(layer)[1:], seeds[1:], strict=True):
+                images = later(images, training=True, seed=seed)
+            views.append(images)
+        return _together(tuple(views), labels)
+
+    def _seed_of(self, number, step, place=()):
+        return tf.stack([self._seed, step * len(self._layers) + number, *place])
+
+    def _seeds_of_steps(self, number, layer, step, place=()):
+        seed = self._seed_of(number, step, place)
+        if not hasattr(layer, "steps"):
+            return [seed]
+        return _base.split_seed(seed, len(layer.steps))
+
+
+def _steps(layer):
+    return getattr(layer, "steps", [layer])
+
+
+def _at(flips, number):
+    return tf.constant(False) if flips is None else flips[number]
+
+
+def _together(views, labels):
+    return (views if len(views) > 1 else views[0], *labels)
