@@ -1,4 +1,4 @@
-"""The augmentation policies of the papers."""
+"""Policies: layers one after the other, and those of the papers."""
 
 from tensorflow import keras
 
@@ -8,18 +8,45 @@ from simclr_tf.augmentation.color import RandomColorJitter, RandomGrayscale
 from simclr_tf.augmentation.crop import EvaluationCrop, RandomResizedCrop
 
 
-class _Policy(_base.ImageLayer):
-    """Layers one after the other; without training, the evaluation crop."""
+@keras.utils.register_keras_serializable(package="simclr_tf")
+class Policy(_base.ImageLayer):
+    """One random view: layers one after the other.
 
-    def __init__(self, image_size, area_range, **kwargs):
-        super().__init__(**kwargs)
-        _base.check_size("image_size", image_size)
-        self.image_size = image_size
-        self.area_range = tuple(area_range)
-        self._evaluation = EvaluationCrop(image_size)
-        self.steps = [
-            RandomResizedCrop(image_size, area_range, flip_probability=0.5, seed=0)
-        ]
+    Step i draws from the i-th of the seeds that the policy's own is split into; the
+    seeds of the steps themselves are not used.
+
+    Args:
+        steps: List of layers of this package, or of `ImageLayer`s of your own. The
+            first decides the size: `RandomResizedCrop`, or `EvaluationCrop` for none.
+        image_size: Int, height and width of the view; None means that of the first.
+        seed: Int or None, see `ImageLayer`.
+        **kwargs: Those of `keras.layers.Layer`.
+
+    Call arguments:
+        images: uint8 0..255 or float 0..1, `[H, W, 3]` or `[B, H, W, 3]`.
+        training: Bool; False gives `EvaluationCrop` instead.
+        seed: Int tensor `[2]` or `[4]` or None, see `ImageLayer`.
+
+    Returns:
+        Float32 `[.., image_size, image_size, 3]` in [0, 1].
+
+    Raises:
+        ValueError: If the first step is no crop, one crops to another size, or one is
+            no `ImageLayer`.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> from simclr_tf.augmentation import RandomSolarize
+        >>> view = Policy([RandomResizedCrop(32), RandomSolarize()], seed=0)
+        >>> view(tf.zeros([4, 40, 50, 3], tf.uint8)).shape
+        TensorShape([4, 32, 32, 3])
+    """
+
+    def __init__(self, steps, image_size=None, seed=None, **kwargs):
+        super().__init__(seed=seed, **kwargs)
+        self.steps = list(steps)
+        self.image_size = _size_of(self.steps, image_size)
+        self._evaluation = EvaluationCrop(self.image_size)
 
     def process(self, images, training, seed):
         if not training:
@@ -30,15 +57,33 @@ class _Policy(_base.ImageLayer):
         return images
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "image_size": self.image_size,
-            "area_range": self.area_range,
-        }
+        steps = [keras.utils.serialize_keras_object(step) for step in self.steps]
+        return {**super().get_config(), "steps": steps, "image_size": self.image_size}
+
+    @classmethod
+    def from_config(cls, config):
+        if "steps" in config:
+            steps = map(keras.utils.deserialize_keras_object, config["steps"])
+            config = {**config, "steps": list(steps)}
+        return cls(**config)
+
+
+class _PaperPolicy(Policy):
+    """Crop and flip, then `steps`; its config says how they were chosen."""
+
+    def __init__(self, image_size, area_range, steps=(), **kwargs):
+        crop = RandomResizedCrop(image_size, area_range, flip_probability=0.5, seed=0)
+        super().__init__([crop, *steps], **kwargs)
+        self.area_range = tuple(area_range)
+
+    def get_config(self):
+        config = super().get_config()
+        del config["steps"]
+        return {**config, "area_range": self.area_range}
 
 
 @keras.utils.register_keras_serializable(package="simclr_tf")
-class SimCLRAugmentation(_Policy):
+class SimCLRAugmentation(_PaperPolicy):
     """One random view: crop and flip, colour distortion, grayscale, blur.
 
     Args:
@@ -76,15 +121,13 @@ class SimCLRAugmentation(_Policy):
         area_range=(0.08, 1.0),
         **kwargs,
     ):
-        super().__init__(image_size, area_range, seed=seed, **kwargs)
+        jitter = RandomColorJitter(color_jitter_strength, seed=0)
+        steps = [jitter, RandomGrayscale(seed=0)] if color_jitter_strength > 0 else []
+        if blur:
+            steps.append(RandomGaussianBlur(blur_kernel_size(image_size), seed=0))
+        super().__init__(image_size, area_range, steps, seed=seed, **kwargs)
         self.color_jitter_strength = color_jitter_strength
         self.blur = blur
-        jitter = RandomColorJitter(color_jitter_strength, seed=0)
-        if color_jitter_strength > 0:
-            self.steps += [jitter, RandomGrayscale(seed=0)]
-        if blur:
-            size = blur_kernel_size(image_size)
-            self.steps.append(RandomGaussianBlur(size, seed=0))
 
     def get_config(self):
         return {
@@ -95,7 +138,7 @@ class SimCLRAugmentation(_Policy):
 
 
 @keras.utils.register_keras_serializable(package="simclr_tf")
-class CropAndFlip(_Policy):
+class CropAndFlip(_PaperPolicy):
     """The augmentation of fine-tuning and linear evaluation: crop and flip.
 
     Args:
@@ -111,3 +154,47 @@ class CropAndFlip(_Policy):
 
     def __init__(self, image_size, area_range=(0.08, 1.0), seed=None, **kwargs):
         super().__init__(image_size, area_range, seed=seed, **kwargs)
+
+
+def describe(layer):
+    """A layer, or a policy step by step, in words: `RandomSolarize(threshold=0.5, ..)`.
+
+    Args:
+        layer: `ImageLayer`.
+
+    Returns:
+        Str.
+    """
+    if isinstance(layer, Policy):
+        return ", ".join(describe(step) for step in layer.steps)
+    settings = {**layer.get_config()}
+    for name in _base.ImageLayer(seed=0).get_config():
+        settings.pop(name, None)
+    values = ", ".join(f"{name}={_text(value)}" for name, value in settings.items())
+    return f"{type(layer).__name__}({values})"
+
+
+def _text(value):
+    if isinstance(value, (tuple, list)):
+        return "-".join(map(_text, value))
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _size_of(steps, image_size):
+    """The size that the steps crop to."""
+    for step in steps:
+        if not isinstance(step, _base.ImageLayer):
+            raise ValueError(f"`steps` must be ImageLayers, got {step!r}.")
+    sizes = [getattr(step, "image_size", None) for step in steps]
+    if not steps or sizes[0] is None:
+        first = type(steps[0]).__name__ if steps else "no step"
+        raise ValueError(
+            f"`steps` must begin with RandomResizedCrop or EvaluationCrop, got {first}."
+        )
+    size = sizes[0] if image_size is None else image_size
+    others = set(sizes) - {size, None}
+    if others:
+        raise ValueError(
+            f"`image_size` must be {others.pop()}, what `steps` crop to, got {size}."
+        )
+    return size

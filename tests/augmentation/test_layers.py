@@ -13,6 +13,14 @@ LAYERS = {
     "jitter": lambda **k: augmentation.RandomColorJitter(0.8, **k),
     "gray": lambda **k: augmentation.RandomGrayscale(0.5, **k),
     "blur": lambda **k: augmentation.RandomGaussianBlur(3, **k),
+    "cutout": lambda **k: augmentation.RandomCutout(**k),
+    "noise": lambda **k: augmentation.RandomGaussianNoise(**k),
+    "sobel": lambda **k: augmentation.RandomSobel(**k),
+    "solarize": lambda **k: augmentation.RandomSolarize(probability=0.5, **k),
+    "equalize": lambda **k: augmentation.RandomEqualize(0.5, **k),
+    "rotation": lambda **k: augmentation.Policy(
+        [augmentation.RandomResizedCrop(16), augmentation.RandomRotation90()], **k
+    ),
     "evaluation": lambda **k: augmentation.EvaluationCrop(16, **k),
     "simclr": lambda **k: augmentation.SimCLRAugmentation(16, **k),
     "crop_and_flip": lambda **k: augmentation.CropAndFlip(16, **k),
@@ -159,6 +167,11 @@ def test_strength_0_leaves_colours_alone():
         ),
         (lambda: augmentation.RandomGaussianBlur(3, (0, 1)), "`sigma_range` must be"),
         (lambda: augmentation.EvaluationCrop(8, 1.5), "`crop_proportion` must be"),
+        (lambda: augmentation.RandomCutout(0.0), r"`size` must be in \(0, 1\], got 0"),
+        (lambda: augmentation.RandomCutout(value=2.0), "`value` must be in"),
+        (lambda: augmentation.RandomGaussianNoise(0.0), "`stddev` must be a positive"),
+        (lambda: augmentation.RandomSolarize(-0.1), "`threshold` must be in"),
+        (lambda: augmentation.RandomSobel(2.0), r"`probability` must be in \[0, 1\]"),
         (
             lambda: augmentation.RandomFlip()(np.zeros([4, 4, 1])),
             r"RGB images \[H, W, 3\]",

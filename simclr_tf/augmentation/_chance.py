@@ -1,0 +1,44 @@
+"""What layers share that change some images of a batch and leave the others alone."""
+
+import tensorflow as tf
+
+from simclr_tf.augmentation import _base
+
+
+class ChangeSome(_base.ImageLayer):
+    """Changes each image with a probability; the others are not even computed.
+
+    A subclass says what to do in `change(images, *draws)` and, where images need random
+    numbers of their own, which in `draws(images, seed)`.
+
+    Args:
+        probability: Float in [0, 1], share of images that are changed.
+        **kwargs: `seed` and those of `keras.layers.Layer`.
+
+    Call arguments, returns: see `ImageLayer`.
+    """
+
+    def __init__(self, probability, **kwargs):
+        super().__init__(**kwargs)
+        _base.check_probability("probability", probability)
+        self.probability = probability
+
+    def process(self, images, training, seed):
+        if not training:
+            return images
+        for_choice, for_draws = _base.split_seed(seed, 2)
+        rows = tf.where(_base.chosen(for_choice, images, self.probability))  # [n, 1]
+        draws = [tf.gather_nd(values, rows) for values in self.draws(images, for_draws)]
+        changed = self.change(tf.gather_nd(images, rows), *draws)
+        return tf.tensor_scatter_nd_update(images, rows, changed)
+
+    def draws(self, images, seed):
+        """Tuple of tensors `[B, ..]`: the random numbers of every image."""
+        return ()
+
+    def change(self, images, *draws):
+        """Float32 `[n, H, W, 3]` in [0, 1] from the same, each by its own draws."""
+        raise NotImplementedError
+
+    def get_config(self):
+        return {**super().get_config(), "probability": self.probability}

@@ -1,0 +1,44 @@
+"""Gaussian noise."""
+
+import tensorflow as tf
+from tensorflow import keras
+
+from simclr_tf.augmentation import _base, _chance
+
+
+@keras.utils.register_keras_serializable(package="simclr_tf")
+class RandomGaussianNoise(_chance.ChangeSome):
+    """Adds a normal draw to every value of some images, and clips to [0, 1].
+
+    Args:
+        stddev: Positive float, standard deviation of the noise in the range of the
+            images: 0.1 is 25 grey levels.
+        probability: Float in [0, 1], share of images that are changed.
+        **kwargs: `seed` and those of `keras.layers.Layer`.
+
+    Call arguments, returns: see `ImageLayer`.
+
+    Reference: Chen et al. 2020, https://arxiv.org/abs/2002.05709, section 3.
+    """
+
+    def __init__(self, stddev=0.1, probability=0.5, **kwargs):
+        super().__init__(probability, **kwargs)
+        if not 0 < stddev < float("inf"):
+            raise ValueError(f"`stddev` must be a positive float, got {stddev}.")
+        self.stddev = stddev
+
+    def draws(self, images, seed):
+        # A seed for each image: a replica then draws the noise of its own rows alone.
+        return (tf.cast(_base.uniform(seed, images, 0, 2.0**24, columns=2), tf.int32),)
+
+    def change(self, images, seeds):
+        shape = tf.shape(images)[1:]
+        noise = tf.map_fn(
+            lambda seed: tf.random.stateless_normal(shape, seed),
+            tf.pad(seeds, [[0, 1], [0, 0]]),  # map_fn does not know the shape of none
+            fn_output_signature=tf.float32,
+        )[:-1]
+        return tf.clip_by_value(images + self.stddev * noise, 0.0, 1.0)
+
+    def get_config(self):
+        return {**super().get_config(), "stddev": self.stddev}
