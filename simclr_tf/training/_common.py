@@ -3,7 +3,12 @@
 import tensorflow as tf
 from tensorflow import keras
 
-from simclr_tf.keras_compat import inner_optimizer, is_moved_by_replicas, leaf_name
+from simclr_tf.keras_compat import (
+    inner_optimizer,
+    is_moved_by_replicas,
+    leaf_name,
+    means_over_replicas,
+)
 from simclr_tf.optimizers import LARS, is_linear_head
 
 
@@ -69,6 +74,29 @@ def global_mean(values, weights=None):
     else:
         rows, values = _over_replicas(tf.reduce_sum(weights)), values * weights
     return tf.math.divide_no_nan(tf.reduce_sum(values), rows)
+
+
+def track(trackers, values):
+    """Adds what a step found to the running means.
+
+    Args:
+        trackers: Dict from name to `keras.metrics.Mean`.
+        values: Dict from name to a scalar or `[b]`, or to a pair of it and of how much
+            each row counts.
+
+    Returns:
+        Dict from each name in `values` to its running mean over all replicas.
+    """
+    for name, value in values.items():
+        value, weights = value if isinstance(value, tuple) else (value, None)
+        value = tf.cast(value, tf.float32)
+        trackers[name].update_state(value, sample_weight=weights)
+    return means_over_replicas({name: trackers[name] for name in values})
+
+
+def known(labels):
+    """Float32 `[B]`: 1 where an image has a label, 0 where it is -1."""
+    return tf.cast(labels >= 0, tf.float32)
 
 
 def global_rows(values):

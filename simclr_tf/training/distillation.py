@@ -91,13 +91,14 @@ class Distillation(Classifier):
         gradients = keras_compat.scaled_gradients(tape, loss, variables, self.optimizer)
         gradients = keras_compat.unscaled(gradients, self.optimizer)
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        return self._track(values)
+        return _common.track(self._trackers, values)
 
     def test_step(self, data):
         """The same figures with the student in inference mode."""
         images, labels = self._view(data, training=False)
         student = self.logits(images)
-        return self._track(self._loss(self._teach(images), student, labels)[1])
+        _, values = self._loss(self._teach(images), student, labels)
+        return _common.track(self._trackers, values)
 
     def _view(self, data, training):
         images, labels = keras_compat.unpack(data)
@@ -111,16 +112,16 @@ class Distillation(Classifier):
         return self.teacher(images, training=False)
 
     def _loss(self, teacher, student, labels):
-        """This replica's share of the loss, and `(values, weights)` to be tracked."""
+        """This replica's share of the loss, and the figures to be tracked."""
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         distill = distillation_loss(teacher, student, self.temperature)  # [B]
         undecayed = _common.undecayed(self.trainable_variables, self.optimizer)
         decay = _common.l2_penalty(undecayed, self.weight_decay)
         loss = (1 - self.label_weight) * _common.global_mean(distill)
         loss += decay / replicas
-        values = {"distill_loss": (distill, None), "weight_decay": (decay, None)}
+        values = {"distill_loss": distill, "weight_decay": decay}
         if labels is not None:
-            known = tf.cast(labels >= 0, tf.float32)
+            known = _common.known(labels)
             supervised = tf.nn.sparse_softmax_cross_entropy_with_logits(
                 tf.maximum(labels, 0), student
             )
@@ -128,17 +129,8 @@ class Distillation(Classifier):
             loss += self.label_weight * _common.global_mean(supervised, known)
             values["supervised_loss"] = (supervised, known)
             values["supervised_acc"] = (hits, known)
-        values["loss"] = (replicas * loss, None)
+        values["loss"] = replicas * loss
         return loss, values
-
-    def _track(self, values):
-        """Adds values to the running means, each row by its weight; returns those."""
-        for name, (value, weights) in values.items():
-            value = tf.cast(value, tf.float32)
-            self._trackers[name].update_state(value, sample_weight=weights)
-        return keras_compat.means_over_replicas(
-            {name: self._trackers[name] for name in values}
-        )
 
     def get_config(self):
         return {

@@ -33,8 +33,9 @@ class SimCLR(keras_compat.DistributedModel):
     two views. Without it the data holds the views: `((view_a, view_b), labels)` or
     `(view_a, view_b)`. Images are uint8 0..255 or float 0..1, of any height and width;
     NumPy arrays, or a `tf.data.Dataset` of batches or of single images (which are then
-    batched, `batch_size` at a time). Labels, `[B]` indices or `[B, K]` one-hot, train a
-    linear head on stopped gradients and nothing else; they may be left out.
+    batched, `batch_size` at a time). Labels, `[B]` indices (-1: not known) or `[B, K]`
+    one-hot, train a linear head on stopped gradients and nothing else; they may be left
+    out.
 
     Args:
         encoder: Keras model from float images `[B, H, W, 3]` in [0, 1] to features
@@ -206,7 +207,7 @@ class SimCLR(keras_compat.DistributedModel):
             gradients, values = self._learn_in_pieces(views, labels, variables)
         gradients = keras_compat.unscaled(gradients, self.optimizer)
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        return self._track(values)
+        return _common.track(self._trackers, values)
 
     def _learn_in_pieces(self, views, labels, variables):
         """`_learn_from_views` up to the gradients, the networks seeing pieces."""
@@ -249,7 +250,7 @@ class SimCLR(keras_compat.DistributedModel):
         weight_decay = self._weight_decay_loss()
         loss = _common.global_mean(contrast["contrast_loss"])
         if supervised:
-            loss += _common.global_mean(supervised["supervised_loss"])
+            loss += _common.global_mean(*supervised["supervised_loss"])
         loss += weight_decay / replicas
         values = {"loss": replicas * loss, "weight_decay": weight_decay}
         figures = self._diagnose(projections)
@@ -276,8 +277,8 @@ class SimCLR(keras_compat.DistributedModel):
                 logits = self.classify(self(images, training=False))
             for k in (1, 5):
                 hits = tf.math.in_top_k(labels, logits, min(k, self.num_classes))
-                values[f"label_top_{k}_accuracy"] = hits
-        return self._track(values)
+                values[f"label_top_{k}_accuracy"] = (hits, _common.known(labels))
+        return _common.track(self._trackers, values)
 
     def classify(self, features):
         """The linear head's float32 logits `[B, num_classes]` of features `[B, C]`."""
@@ -318,21 +319,21 @@ class SimCLR(keras_compat.DistributedModel):
         return figures
 
     def _supervise(self, hidden, labels):
-        """Loss and accuracy `[2B]` of the linear head on `[B, 2, C]`.
+        """Loss and accuracy `[2B]` of the linear head on `[B, 2, C]`, with what counts.
 
-        It sends no gradient back.
+        It sends no gradient back. An image whose label is -1 does not count.
         """
         if labels is None or self.linear_head is None:
             return {}
         labels = tf.concat([labels, labels], axis=0)
         hidden = tf.concat(tf.unstack(hidden, axis=1), axis=0)
         logits = self.linear_head(tf.stop_gradient(hidden))
-        return {
-            "supervised_loss": tf.nn.sparse_softmax_cross_entropy_with_logits(
-                labels, logits
-            ),
-            "supervised_acc": tf.equal(labels, tf.argmax(logits, axis=-1)),
-        }
+        known = _common.known(labels)
+        loss = tf.nn.sparse_softmax_cross_entropy_with_logits(
+            tf.maximum(labels, 0), logits
+        )
+        hits = tf.equal(labels, tf.argmax(logits, axis=-1))
+        return {"supervised_loss": (loss, known), "supervised_acc": (hits, known)}
 
     def _weight_decay_loss(self):
         undecayed = _common.undecayed(self.trainable_variables, self.optimizer)
@@ -345,14 +346,6 @@ class SimCLR(keras_compat.DistributedModel):
         if labels is not None and self.linear_head is not None:
             variables = variables + self.linear_head.trainable_variables
         return variables
-
-    def _track(self, values):
-        """Adds per-row values to the running means; returns those means."""
-        for name, value in values.items():
-            self._trackers[name].update_state(tf.cast(value, tf.float32))
-        return keras_compat.means_over_replicas(
-            {name: self._trackers[name] for name in values}
-        )
 
     def fit(self, x=None, y=None, batch_size=None, validation_data=None, **kwargs):
         """`keras.Model.fit`; data sets of single images are batched on the way."""

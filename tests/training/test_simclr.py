@@ -173,6 +173,38 @@ def test_labels_do_not_touch_the_encoder(photos, smooth):
     )
 
 
+@pytest.mark.parametrize("step", ["train_step", "test_step"])
+def test_images_without_a_label_do_not_count_for_the_head(photos, step):
+    # The head's figures are those of a batch in which it sees the labelled alone.
+    images, labels = photos
+    some = np.where(np.arange(16) < 6, labels, -1)
+    model = small_model(policy=False)
+    model.encoder.trainable = model.projection_head.trainable = False
+    compiled(model, keras.optimizers.SGD(0.1))
+    views = tf.random.stateless_uniform([2, 16, 16, 16, 3], [0, 1])
+    kernel = model.linear_head.kernel
+    figures, kernels = [], []
+    weights = model.linear_head.get_weights()
+    for shown, given in (((*views,), some), ((*views[:, :6],), labels[:6])):
+        model.linear_head.set_weights(weights)
+        model.reset_metrics()
+        logs = getattr(model, step)((shown, given))
+        figures.append({n: float(v) for n, v in logs.items() if n in OF_LABELS})
+        kernels.append(np.array(kernel))
+    assert figures[0] and figures[0] == pytest.approx(figures[1], abs=1e-5)
+    np.testing.assert_allclose(*kernels, atol=1e-6)
+    nothing = getattr(model, step)((tuple(views), np.full(16, -1)))
+    assert all(np.isfinite(list(nothing.values())))
+
+
+OF_LABELS = (
+    "supervised_loss",
+    "supervised_acc",
+    "label_top_1_accuracy",
+    "label_top_5_accuracy",
+)
+
+
 def test_predict_gives_features_after_the_evaluation_crop(photos):
     images, _ = photos
     model = compiled()
