@@ -106,7 +106,7 @@ def train_batches(
         batch_size: Int, images a step, over all replicas.
         num_steps: Int, the step at which the data set ends.
         view: Layer of `simclr_tf.augmentation`, called as `view(images, training=True,
-            seed=...)`.
+            seed=...)`; or a tuple of `num_views`, one for each.
         num_views: 2, or 1 for fine-tuning.
         seed: Int.
         start_step: Int, the first step.
@@ -129,12 +129,12 @@ def train_batches(
         """Views of an image, or of a batch of them, by their place in the stream."""
         images, *labels = example if isinstance(example, tuple) else (example,)
         views = tuple(
-            view(
+            layer(
                 images,
                 training=True,
                 seed=tf.stack([seed, position * num_views + number, *place]),
             )
-            for number in range(num_views)
+            for number, layer in enumerate(_each(view, num_views))
         )
         return (views if num_views > 1 else views[0], *labels)
 
@@ -249,25 +249,32 @@ def batched_views(dataset, augmentation, batch_size, num_views=2):
 
     Args:
         dataset: Unbatched `tf.data.Dataset` of `image` or `(image, label)`.
-        augmentation: Layer of `simclr_tf.augmentation`.
+        augmentation: Layer of `simclr_tf.augmentation`, or a tuple of `num_views`.
         batch_size: Int.
         num_views: Int.
 
     Returns:
         `tf.data.Dataset` of `(view_a, view_b)` or `((view_a, view_b), labels)`.
     """
-    draws = tf.data.Dataset.random(
-        seed=augmentation.seed, rerandomize_each_iteration=True
-    )
+    layers = _each(augmentation, num_views)
+    draws = tf.data.Dataset.random(seed=layers[0].seed, rerandomize_each_iteration=True)
 
     def with_views(draw, example):
         image, *label = example if isinstance(example, tuple) else (example,)
         views = tuple(
-            augmentation(image, training=True, seed=tf.stack([draw, number]))
-            for number in range(num_views)
+            layer(image, training=True, seed=tf.stack([draw, number]))
+            for number, layer in enumerate(layers)
         )
         return (views, *label) if label else views
 
     images = tf.data.Dataset.zip((draws, dataset))
     images = images.map(with_views, num_parallel_calls=tf.data.AUTOTUNE)
     return images.batch(batch_size).prefetch(2)
+
+
+def _each(view, num_views):
+    """A layer for every view: the same for all, or those of a tuple."""
+    layers = tuple(view) if isinstance(view, (tuple, list)) else (view,) * num_views
+    if len(layers) != num_views:
+        raise ValueError(f"`view` must be {num_views} layers, got {len(layers)}.")
+    return layers
