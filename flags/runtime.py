@@ -8,8 +8,8 @@ values.one_of(
     ["train", "eval", "train_then_eval", "export", "embed", "preview"],
     "eval: judge the newest checkpoint, then each new one until the training is done; "
     "see --eval_timeout. export: only write a SavedModel; eval and train_then_eval "
-    "write one too. embed: write the features of --eval_split. preview: write pictures of "
-    "random training images beside their views; it takes the flags of a training.",
+    "write one too. embed: write the features of --eval_split. preview: write pictures "
+    "of random training images beside their views; it takes the flags of a training.",
 )
 values.string(
     "preset",

@@ -30,7 +30,7 @@ def draw(rows, header):
     pen = ImageDraw.Draw(sheet)
     _write_lines(pen, _MARGIN, _MARGIN, [header[0]], 22, _INK)
     _write_lines(pen, _MARGIN, _MARGIN + 32, lines, _TEXT, _PALE)
-    kind = "views" if views > 1 else "view"
+    kind = "pair" if views > 1 else "view"
     titles = ["image", *(f"{kind} {number + 1}" for number in range(pairs))]
     for left, title in zip(lefts, titles, strict=True):
         _write_lines(pen, left, top - _LINE - 4, [title], _TEXT, _PALE)
@@ -42,7 +42,7 @@ def draw(rows, header):
 
 def _draw_row(sheet, pen, row, top, lefts):
     _write_lines(pen, _MARGIN, top, [_shortened(row.label)], _TEXT + 2, _INK)
-    details = [row.size, _shortened(printable(row.name))]
+    details = [row.size, *_broken(printable(row.name))]
     _write_lines(pen, _MARGIN, top + _LINE + 4, details, _TEXT, _PALE)
     for left, pictures in zip(lefts, [[row.image], *row.draws], strict=True):
         for number, picture in enumerate(pictures):
@@ -81,6 +81,18 @@ def _shortened(text, width=_CAPTION - 2 * _GAP):
     while kept and _width(_ends(text, kept)) > width:
         kept -= 1
     return _ends(text, kept)
+
+
+def _broken(text, most=4):
+    """Lines of a file's name, wherever they must be broken."""
+    lines = []
+    while text and len(lines) < most - 1:
+        fits = len(text)
+        while fits > 1 and _width(text[:fits]) > _CAPTION - 2 * _GAP:
+            fits -= 1
+        lines.append(text[:fits])
+        text = text[fits:]
+    return [*lines, _shortened(text)] if text else lines
 
 
 def _ends(text, kept):

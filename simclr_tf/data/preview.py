@@ -22,7 +22,7 @@ class Row:
 
     Attributes:
         image: uint8 `[H, W, 3]`.
-        name: Str, its file, or its number.
+        name: Str, its file without the folder, or its number.
         label: Str, its class.
         draws: List of lists of uint8 `[S, S, 3]`: the views of every draw.
     """
@@ -64,7 +64,7 @@ def draw_rows(source, view, num_images=8, num_pairs=3, num_views=2, seed=0):
             ]
             for _ in range(num_pairs)
         ]
-        name = names[number] if names else f"image {number}"
+        name = os.path.basename(names[number]) if names else f"image {number}"
         rows.append(Row(image.numpy(), name, _class_of(source, label), draws))
     return rows
 
