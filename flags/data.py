@@ -1,6 +1,7 @@
 """Flags: which images, and how views are drawn."""
 
 from flags import values
+from simclr_tf.experiment import view_words
 
 values.string(
     "dataset",
@@ -62,12 +63,15 @@ values.string(
     "the published lists (n01440764_10026.JPEG), with folders where names are not "
     "enough.",
 )
-values.one_of(
+values.string(
     "augmentation",
     "crop_and_flip",
-    ["crop_and_flip", "none"],
-    "finetune, distill: what is drawn of an image. none: the evaluation crop; with "
-    "--fine_tune_after_block=4, features are then computed once and kept in memory.",
+    "What is drawn of an image. crop_and_flip: in pre-training the paper's policy, in "
+    "finetune and distill crop and flip. none, of these two: the evaluation crop; with "
+    "--fine_tune_after_block=4, features are then computed once and kept in memory. "
+    "Else a list, in quotes, that begins with crop: 'crop,flip,jitter(0.5),grayscale,"
+    "blur,solarize'; 'crop,flip,blur(1) | crop,flip,blur(0.1)' draws the two views "
+    "each in its own way. Words and arguments: docs/augmentation.md.",
 )
 values.floating(
     "color_jitter_strength",
@@ -112,9 +116,31 @@ def _labels_are_used(mode, train_mode, label_fraction, label_file):
 
 @values.check
 def _augmentation_fits(mode, train_mode, augmentation):
-    if "train" in mode and train_mode == "pretrain" and augmentation == "none":
+    pretrains = train_mode == "pretrain" and ("train" in mode or mode == "preview")
+    if pretrains and augmentation == "none":
         return (
-            "--augmentation must be crop_and_flip with --train_mode=pretrain, got "
-            "none: it is for finetune and distill."
+            "--augmentation must be crop_and_flip or a list with "
+            "--train_mode=pretrain, got none: it is for finetune and distill."
+        )
+    if augmentation in view_words.WHOLE:
+        return None
+    try:
+        views = view_words.parse_views(augmentation)
+    except ValueError as error:
+        return f"--augmentation must {error}."
+    if len(views) > 1 and train_mode != "pretrain":
+        return (
+            f"--augmentation must be one view with --train_mode={train_mode}, got "
+            f"{len(views)}."
+        )
+    return None
+
+
+@values.check
+def _blur_is_said_once(augmentation, use_blur, given):
+    if "use_blur" in given and augmentation not in view_words.WHOLE:
+        return (
+            f"--use_blur must not be given with --augmentation={augmentation}, got "
+            f"{str(use_blur).lower()}: the word blur says it."
         )
     return None

@@ -32,6 +32,8 @@ _NOT_REMEMBERED = (
     "preset",
     "eval_timeout",
     "embed_formats",
+    "preview_images",
+    "preview_pairs",
     "distribution",
     "num_cpu_replicas",
     "use_tpu",
@@ -48,8 +50,8 @@ def parse(argv, say=print):
     """Parses a command line.
 
     Flags given on it win over those of `--preset`, these over `flags.json` of the run
-    (in --mode=eval, export and embed), these over the defaults. Training without
-    `--dataset` takes the demo preset.
+    (in --mode=eval, export and embed), these over the defaults. Training and
+    --mode=preview without `--dataset` take the demo preset.
 
     Args:
         argv: List of str, the program's name first.
@@ -64,7 +66,8 @@ def parse(argv, say=print):
     program, arguments = argv[:1], argv[1:]
     _read(program + arguments)
     given = frozenset(name for name in FLAGS if FLAGS[name].present)
-    is_demo = "train" in FLAGS.mode and not FLAGS.preset and "dataset" not in given
+    trains = "train" in FLAGS.mode or FLAGS.mode == "preview"
+    is_demo = trains and not FLAGS.preset and "dataset" not in given
     recipe = _recipe("demo" if is_demo else FLAGS.preset)
     recipe += [f"--{_STEPS_OF[name]}=0" for name in _STEPS_OF if name in given]
     _read(program + recipe + arguments)
@@ -188,7 +191,7 @@ def _remembered():
 
 
 def _require_data_and_folder():
-    if FLAGS.model_dir is None:
+    if FLAGS.model_dir is None and FLAGS.mode != "preview":
         raise UserError("--model_dir must be given, the folder of the run; got none.")
     if FLAGS.dataset is None and FLAGS.mode != "export":
         raise UserError(

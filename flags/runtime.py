@@ -5,10 +5,11 @@ from flags import values
 values.one_of(
     "mode",
     "train",
-    ["train", "eval", "train_then_eval", "export", "embed"],
+    ["train", "eval", "train_then_eval", "export", "embed", "preview"],
     "eval: judge the newest checkpoint, then each new one until the training is done; "
     "see --eval_timeout. export: only write a SavedModel; eval and train_then_eval "
-    "write one too. embed: write the features of --eval_split.",
+    "write one too. embed: write the features of --eval_split. preview: write pictures "
+    "of random training images beside their views; it takes the flags of a training.",
 )
 values.string(
     "preset",
@@ -45,6 +46,12 @@ values.integer(
     100,
     "Steps between two lines and TensorBoard summaries. 0: once a checkpoint.",
     low=0,
+)
+values.integer(
+    "preview_images", 8, "preview: images on the sheet, a row each.", low=1, high=1000
+)
+values.integer(
+    "preview_pairs", 3, "preview: pairs of views of each image.", low=1, high=100
 )
 values.one_of(
     "distribution",

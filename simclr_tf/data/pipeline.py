@@ -15,7 +15,7 @@ from simclr_tf.data import decoding
 from simclr_tf.data.bad_images import BadImages
 from simclr_tf.data.images import decode
 from simclr_tf.data.sources import in_memory
-from simclr_tf.data.views import Views
+from simclr_tf.data.views import Views, layer_of_each
 
 _SHUFFLE_BUFFER = 10_000  # of sources without random access
 
@@ -346,22 +346,21 @@ def batched_views(dataset, augmentation, batch_size, num_views=2):
 
     Args:
         dataset: Unbatched `tf.data.Dataset` of `image` or `(image, label)`.
-        augmentation: Layer of `simclr_tf.augmentation`.
+        augmentation: Layer of `simclr_tf.augmentation`, or a tuple of `num_views`.
         batch_size: Int.
         num_views: Int.
 
     Returns:
         `tf.data.Dataset` of `(view_a, view_b)` or `((view_a, view_b), labels)`.
     """
-    draws = tf.data.Dataset.random(
-        seed=augmentation.seed, rerandomize_each_iteration=True
-    )
+    layers = layer_of_each(augmentation, num_views)
+    draws = tf.data.Dataset.random(seed=layers[0].seed, rerandomize_each_iteration=True)
 
     def with_views(draw, example):
         image, *label = example if isinstance(example, tuple) else (example,)
         views = tuple(
-            augmentation(image, training=True, seed=tf.stack([draw, number]))
-            for number in range(num_views)
+            layer(image, training=True, seed=tf.stack([draw, number]))
+            for number, layer in enumerate(layers)
         )
         return (views, *label) if label else views
 

@@ -19,9 +19,7 @@ class Views:
     """
 
     def __init__(self, layers, num_views, seed):
-        if not isinstance(layers, list | tuple):
-            layers = [layers] * num_views
-        self._layers, self._seed = layers, seed
+        self._layers, self._seed = layer_of_each(layers, num_views), seed
 
     @property
     def crop_first(self):
@@ -114,6 +112,18 @@ class Views:
         if not hasattr(layer, "steps"):
             return [seed]
         return _base.split_seed(seed, len(layer.steps))
+
+
+def layer_of_each(view, num_views):
+    """The layer of every view: one for all, or those of a sequence of `num_views`.
+
+    Raises:
+        ValueError: If the sequence has another number.
+    """
+    layers = tuple(view) if isinstance(view, (tuple, list)) else (view,) * num_views
+    if len(layers) != num_views:
+        raise ValueError(f"`view` must be {num_views} layers, got {len(layers)}.")
+    return layers
 
 
 def _steps(layer):

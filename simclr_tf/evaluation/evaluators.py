@@ -131,7 +131,7 @@ def encoder_of(model):
 
 def preprocessing_of(model):
     """What turns raw images into what the model's encoder takes."""
-    augmentation = getattr(model, "augmentation", None)
+    augmentation = _common.first_of(getattr(model, "augmentation", None))
     if augmentation is None:
         return _common.as_unit_range
     return lambda images: augmentation(images, training=False)

@@ -10,6 +10,7 @@ from simclr_tf.experiment import (
     evaluation,
     files,
     following,
+    previewing,
     training,
 )
 
@@ -26,6 +27,9 @@ def run(config, flag_values, say=print):
         UserError: For anything that the user can put right.
         WorkerLostError: If another worker stops.
     """
+    if config.mode == "preview":  # on this machine, whatever will train
+        previewing.show(config, say)
+        return
     strategy = distribution.make_strategy(**dataclasses.asdict(config.devices))
     chief = distribution.is_chief(strategy)
     with distribution.naming_lost_workers(strategy):

@@ -121,6 +121,8 @@ class RunConfig:
     keep_checkpoint_max: int = 5
     keep_hub_module_max: int = 1
     train_summary_steps: int = 100
+    preview_images: int = 8
+    preview_pairs: int = 3
     data: DataConfig = DataConfig()
     augmentation: AugmentationConfig = AugmentationConfig()
     model: ModelConfig = ModelConfig()

@@ -7,7 +7,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 import tf_models
-from simclr_tf import augmentation, keras_compat, optimizers
+from simclr_tf import keras_compat, optimizers
 from simclr_tf.errors import UserError
 from simclr_tf.experiment.checkpoints import stem
 from simclr_tf.losses import NTXent
@@ -80,22 +80,6 @@ def build_projection_head(config):
         global_bn=config.model.global_bn,
         batch_norm_decay=config.model.batch_norm_decay,
         name="projection_head",
-    )
-
-
-def build_view(config, seed):
-    """The layer that draws one training view: the paper's, or crop and flip."""
-    area_range = (config.augmentation.min_crop_area, 1.0)
-    if config.augmentation.augmentation == "none":
-        return augmentation.EvaluationCrop(config.data.image_size)
-    if config.train.train_mode != "pretrain":
-        return augmentation.CropAndFlip(config.data.image_size, area_range, seed=seed)
-    return augmentation.SimCLRAugmentation(
-        config.data.image_size,
-        color_jitter_strength=config.augmentation.color_jitter_strength,
-        blur=config.augmentation.use_blur,
-        area_range=area_range,
-        seed=seed,
     )
 
 

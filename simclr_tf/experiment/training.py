@@ -18,6 +18,7 @@ from simclr_tf.experiment import (
     networks,
     reading,
     teacher,
+    views,
 )
 from simclr_tf.experiment.config import RunConfig
 from simclr_tf.training import callbacks
@@ -226,7 +227,7 @@ def _features_or_images(session, bad, say):
 
 def _batches(session, share, source, bad):
     config, seed = session.config, session.about["seed"]
-    view = networks.build_view(config, seed)
+    view = views.build_view(config, seed)
     if isinstance(source, cached_features.FeatureSource):
         view = cached_features.as_they_are
     return data.train_batches(

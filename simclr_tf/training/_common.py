@@ -163,9 +163,19 @@ def serialized(model, names):
 
 def deserialized(config):
     """A config with every serialised layer in it made into a layer again."""
-    return {
-        name: keras.utils.deserialize_keras_object(value)
-        if isinstance(value, dict) and "class_name" in value
-        else value
-        for name, value in config.items()
-    }
+    return {name: _deserialized(value) for name, value in config.items()}
+
+
+def _deserialized(value):
+    if isinstance(value, (tuple, list)):
+        return tuple(_deserialized(part) for part in value)
+    if isinstance(value, dict) and "class_name" in value:
+        return keras.utils.deserialize_keras_object(value)
+    return value
+
+
+def first_of(augmentation):
+    """The layer that does the evaluation preprocessing: of two, the first."""
+    if isinstance(augmentation, (tuple, list)):
+        return augmentation[0]
+    return augmentation

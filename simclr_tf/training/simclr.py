@@ -42,7 +42,8 @@ class SimCLR(keras_compat.DistributedModel):
             `[B, C]` or `[B, h, w, C]` (then averaged over h and w).
         projection_head: `tf_models.ProjectionHead`.
         augmentation: Layer of `simclr_tf.augmentation` that draws one view of each
-            image, or None where the data brings the views.
+            image, or a tuple of two where the views differ; None where the data brings
+            them. The first does the evaluation preprocessing.
         num_classes: Int, classes of the online linear head; None for no head.
         ft_proj_selector: Int, which of `projection_head.hidden_layers` feeds the linear
             head: 0 the features, -1 the projection.
@@ -98,7 +99,7 @@ class SimCLR(keras_compat.DistributedModel):
             raise ValueError(f"`weight_decay` must be >= 0, got {weight_decay}.")
         self.encoder = encoder
         self.projection_head = projection_head
-        self.augmentation = augmentation
+        self.augmentation = _one_or_two(augmentation)
         self.num_classes = num_classes
         self.micro_batch_size = micro_batch_size
         self.ft_proj_selector = ft_proj_selector
@@ -109,7 +110,7 @@ class SimCLR(keras_compat.DistributedModel):
 
     def _build_networks(self):
         """Makes every variable now, so that no step has to."""
-        size = getattr(self.augmentation, "image_size", None)
+        size = getattr(_common.first_of(self.augmentation), "image_size", None)
         features = tf.zeros([1, _common.feature_dim(self.encoder, size)])
         hidden = self.projection_head.hidden_layers(features, training=False)
         if not -len(hidden) <= self.ft_proj_selector < len(hidden):
@@ -181,7 +182,7 @@ class SimCLR(keras_compat.DistributedModel):
         if self.augmentation is None:
             images = _common.as_unit_range(images)
         else:
-            images = self.augmentation(images, training=False)
+            images = _common.first_of(self.augmentation)(images, training=False)
         return self.features(images, training)
 
     def features(self, images, training=False):
@@ -293,7 +294,9 @@ class SimCLR(keras_compat.DistributedModel):
         elif self.augmentation is None:
             views, labels = (x, labels), None
         else:
-            views = tuple(self.augmentation(x, training=True) for _ in range(2))
+            pair = self.augmentation
+            pair = pair if isinstance(pair, (tuple, list)) else (pair, pair)
+            views = tuple(draw(x, training=True) for draw in pair)
         if len(views) != 2 or any(view is None for view in views):
             raise ValueError(
                 "Without `augmentation`, the data must be (view_a, view_b) or "
@@ -385,3 +388,16 @@ class SimCLR(keras_compat.DistributedModel):
     @classmethod
     def from_config(cls, config):
         return cls(**_common.deserialized(config))
+
+
+def _one_or_two(augmentation):
+    """What draws the views; a tuple of two that crop to one size, if it is a tuple."""
+    if not isinstance(augmentation, (tuple, list)):
+        return augmentation
+    sizes = [getattr(layer, "image_size", None) for layer in augmentation]
+    if len(sizes) != 2 or sizes[0] != sizes[1]:
+        raise ValueError(
+            "`augmentation` must be one layer, or two of one `image_size`, got "
+            f"{len(sizes)} of {sizes}."
+        )
+    return tuple(augmentation)

@@ -57,7 +57,7 @@ WRONG = {
     "--optimizer=sgd": "--optimizer must be one of momentum, adam, adamw, lamb, lars, "
     "got sgd.",
     "--mode=serve": "--mode must be one of train, eval, train_then_eval, export, "
-    "embed, got serve.",
+    "embed, preview, got serve.",
     "--eval_timeout=-1": "--eval_timeout must be a number >= 0, got -1.",
     "--embed_formats=npz,csv": "--embed_formats must be a list of npz, parquet, "
     "projector, got npz,csv.",
@@ -115,10 +115,36 @@ WRONG = {
     "--mode=eval.",
     "--label_file=l": "--label_file must not be given with --train_mode=pretrain in "
     "training, got l: it is for finetune, distill and --mode=eval.",
-    "--augmentation=none": "--augmentation must be crop_and_flip with "
+    "--augmentation=none": "--augmentation must be crop_and_flip or a list with "
     "--train_mode=pretrain, got none: it is for finetune and distill.",
-    "--augmentation=blur": "--augmentation must be one of crop_and_flip, none, got "
-    "blur.",
+    "--augmentation=blur": "--augmentation must begin with crop, which decides the "
+    "size, got blur.",
+    "--augmentation=crop,blurr": "--augmentation must be crop_and_flip, none, or a "
+    "list of crop, flip, jitter, grayscale, blur, cutout, rotate, noise, sobel, "
+    "solarize, equalize, got blurr. Close: blur.",
+    "--augmentation=crop,": "--augmentation must be crop_and_flip, none, or a list of "
+    "crop, flip, jitter, grayscale, blur, cutout, rotate, noise, sobel, solarize, "
+    "equalize, got an empty word.",
+    "--augmentation=crop,jitter(1.3)": "--augmentation must have a strength of jitter "
+    "in [0, 1.25], got 1.3.",
+    "--augmentation=crop,blur(p=1)": "--augmentation must give blur at most the "
+    "arguments probability, min_sigma, max_sigma, got blur(p=1).",
+    "--augmentation=crop,sobel(1,2)": "--augmentation must give sobel at most the "
+    "arguments probability, got sobel(1,2).",
+    "--augmentation=crop,blur(1,2,1)": "--augmentation must have a min_sigma of blur "
+    "at most its max_sigma=1, got 2.",
+    "--augmentation=crop,noise(nan)": "--augmentation must have a stddev of noise > 0 "
+    "and finite, got nan.",
+    "--augmentation=crop,noise(": "--augmentation must be words with commas between, "
+    "arguments in brackets, as in crop,flip,jitter(0.5), got crop,noise(.",
+    "--augmentation=crop,flip,crop": "--augmentation must crop once, got "
+    "crop,flip,crop.",
+    "--augmentation=crop|crop|crop": "--augmentation must be one view or two with | "
+    "between, got 3.",
+    FINETUNE + "--augmentation=crop|crop,blur": "--augmentation must be one view with "
+    "--train_mode=finetune, got 2.",
+    "--augmentation=crop,flip --nouse_blur": "--use_blur must not be given with "
+    "--augmentation=crop,flip, got false: the word blur says it.",
     "--fine_tune_after_block=4": "--fine_tune_after_block must be -1 with "
     "--train_mode=pretrain, got 4: --train_mode=finetune freezes.",
     FINETUNE + "--fine_tune_after_block=5": "--fine_tune_after_block must be a whole "
@@ -173,6 +199,9 @@ def test_wrong_input_is_one_line(arguments):
         "--ft_proj_selector=3",
         "--ft_proj_selector=-1 --proj_head_mode=none",
         "--color_jitter_strength=1.25",
+        "--augmentation=crop,flip,jitter(0.5),grayscale,blur,cutout,rotate,noise,sobel,"
+        "solarize(threshold=0.4),equalize|crop(0.2,1)",
+        "--augmentation=crop,jitter() --preset=cifar10",
         "--resnet_depth=18 --sk_ratio=0.0625",
         "--use_tpu=False --tpu_name=t --tpu_zone=z --gcp_project=p --master=m",
         "--nouse_blur",

@@ -88,6 +88,8 @@ OURS = {
     "label_weight": 0.0,
     "eval_timeout": 600.0,
     "embed_formats": ["npz"],
+    "preview_images": 8,
+    "preview_pairs": 3,
 }
 GIVEN = {"dataset": "cifar10", "model_dir": "run"}
 
@@ -190,6 +192,8 @@ CHANGED = {
     "label_weight": 0.0,
     "eval_timeout": 1.5,
     "embed_formats": ("parquet", "projector"),
+    "preview_images": 5,
+    "preview_pairs": 2,
     "micro_batch_size": 0,  # of pretrain; see below
     "distribution": "tpu",
     "num_cpu_replicas": 0,

@@ -1,0 +1,114 @@
+"""The contact sheet of `preview` as one picture."""
+
+from PIL import Image, ImageDraw, ImageFont
+
+CELL = 144  # side of the square that a picture is fitted into, in pixels
+_GAP, _MARGIN, _CAPTION = 6, 24, 200
+_LINE, _TEXT = 19, 14  # height of a line and of its letters
+_INK, _PALE, _PAPER, _CELL_PAPER = "#222222", "#666666", "#ffffff", "#f0f0f0"
+
+
+def draw(rows, header):
+    """Draws a row of pictures for each image: itself, then the views of every draw.
+
+    Args:
+        rows: List of `preview.Row`.
+        header: List of str; the first is the title. Long lines are broken.
+
+    Returns:
+        `PIL.Image`, RGB.
+    """
+    views, pairs = len(rows[0].draws[0]), len(rows[0].draws)
+    width_of_draw = views * CELL + (views - 1) * _GAP
+    lefts = [_MARGIN + _CAPTION, _MARGIN + _CAPTION + CELL + 3 * _GAP]
+    lefts += [lefts[1] + n * (width_of_draw + 3 * _GAP) for n in range(1, pairs)]
+    width = lefts[-1] + width_of_draw + _MARGIN
+    lines = [line for text in header[1:] for line in _wrapped(text, width)]
+    top = _MARGIN + 30 + _LINE * len(lines) + 40
+    height = top + len(rows) * (CELL + 3 * _GAP) - 3 * _GAP + _MARGIN
+    sheet = Image.new("RGB", (width, height), _PAPER)
+    pen = ImageDraw.Draw(sheet)
+    _write_lines(pen, _MARGIN, _MARGIN, [header[0]], 22, _INK)
+    _write_lines(pen, _MARGIN, _MARGIN + 32, lines, _TEXT, _PALE)
+    kind = "pair" if views > 1 else "view"
+    titles = ["image", *(f"{kind} {number + 1}" for number in range(pairs))]
+    for left, title in zip(lefts, titles, strict=True):
+        _write_lines(pen, left, top - _LINE - 4, [title], _TEXT, _PALE)
+    for row in rows:
+        _draw_row(sheet, pen, row, top, lefts)
+        top += CELL + 3 * _GAP
+    return sheet
+
+
+def _draw_row(sheet, pen, row, top, lefts):
+    _write_lines(pen, _MARGIN, top, [_shortened(row.label)], _TEXT + 2, _INK)
+    details = [row.size, *_broken(printable(row.name))]
+    _write_lines(pen, _MARGIN, top + _LINE + 4, details, _TEXT, _PALE)
+    for left, pictures in zip(lefts, [[row.image], *row.draws], strict=True):
+        for number, picture in enumerate(pictures):
+            _paste(sheet, picture, left + number * (CELL + _GAP), top)
+
+
+def _paste(sheet, picture, left, top):
+    """A picture in the middle of its cell; a small one in squares, not smoothed."""
+    picture = Image.fromarray(picture)
+    scale = min(CELL / picture.width, CELL / picture.height)
+    scale = int(scale) if scale >= 2 else scale
+    size = [max(1, round(scale * side)) for side in picture.size]
+    smooth = Image.Resampling.LANCZOS if scale < 2 else Image.Resampling.NEAREST
+    sheet.paste(_CELL_PAPER, (left, top, left + CELL, top + CELL))
+    place = (left + (CELL - size[0]) // 2, top + (CELL - size[1]) // 2)
+    sheet.paste(picture.resize(size, smooth), place)
+
+
+def printable(text):
+    """Text that can be shown: what cannot is a question mark."""
+    text = text.encode("utf-8", "replace").decode()
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def _write_lines(pen, left, top, lines, size, color):
+    for number, line in enumerate(lines):
+        place = (left, top + number * _LINE)
+        pen.text(place, line, fill=color, font=ImageFont.load_default(size))
+
+
+def _shortened(text, width=_CAPTION - 2 * _GAP):
+    """Text that fits beside the pictures, without its middle where it is long."""
+    if _width(text) <= width:
+        return text
+    kept = len(text)
+    while kept and _width(_ends(text, kept)) > width:
+        kept -= 1
+    return _ends(text, kept)
+
+
+def _broken(text, most=4):
+    """Lines of a file's name, wherever they must be broken."""
+    lines = []
+    while text and len(lines) < most - 1:
+        fits = len(text)
+        while fits > 1 and _width(text[:fits]) > _CAPTION - 2 * _GAP:
+            fits -= 1
+        lines.append(text[:fits])
+        text = text[fits:]
+    return [*lines, _shortened(text)] if text else lines
+
+
+def _ends(text, kept):
+    return text[: kept // 2] + "..." + text[len(text) - (kept - kept // 2) :]
+
+
+def _wrapped(text, width):
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if _width(longer) > width - 2 * _MARGIN and lines[-1]:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return lines
+
+
+def _width(text):
+    return ImageFont.load_default(_TEXT).getlength(text)

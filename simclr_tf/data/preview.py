@@ -1,0 +1,174 @@
+"""A contact sheet of random images beside their views, to look at before a long run."""
+
+import base64
+import dataclasses
+import html
+import io
+import itertools
+import os
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from simclr_tf.data import contact_sheet
+
+_FIRST = 1000  # of sources without random access; finding others would take hours
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One image and what training would see of it.
+
+    Attributes:
+        image: uint8 `[H, W, 3]`.
+        name: Str, its file without the folder, or its number.
+        label: Str, its class.
+        draws: List of lists of uint8 `[S, S, 3]`: the views of every draw.
+    """
+
+    image: np.ndarray
+    name: str
+    label: str
+    draws: list
+
+    @property
+    def size(self):
+        """Str, "width x height" of the image in pixels."""
+        return f"{self.image.shape[1]} x {self.image.shape[0]} px"
+
+
+def draw_rows(source, view, num_images=8, num_pairs=3, num_views=2, seed=0):
+    """Random images of a source and views of them.
+
+    Args:
+        source: `Source`. Without random access, its first 1 000 are drawn from.
+        view: Layer of `simclr_tf.augmentation`, or a tuple of `num_views`.
+        num_images: Int, how many; all where there are fewer.
+        num_pairs: Int, how often the views of each are drawn.
+        num_views: 2, or 1 for fine-tuning.
+        seed: Int, of the choice and of the views.
+
+    Returns:
+        List of `Row`.
+    """
+    layers = tuple(view) if isinstance(view, (tuple, list)) else (view,) * num_views
+    names = source.file_names() if source.random_access else None
+    rows, draw = [], itertools.count()
+    for number, example in _choose(source, num_images, seed):
+        image, *label = example if isinstance(example, tuple) else (example,)
+        draws = [
+            [
+                _as_bytes(layer(image, training=True, seed=[seed, next(draw)]))
+                for layer in layers
+            ]
+            for _ in range(num_pairs)
+        ]
+        name = os.path.basename(names[number]) if names else f"image {number}"
+        rows.append(Row(image.numpy(), name, _class_of(source, label), draws))
+    return rows
+
+
+def write(rows, header, folder):
+    """Writes `preview.png` and `preview.html`, each whole or not at all.
+
+    Args:
+        rows: List of `Row`.
+        header: List of str, what is shown, a line each.
+        folder: Str, which is made where it is not there.
+
+    Returns:
+        List of the two paths.
+
+    Raises:
+        OSError: If they cannot be written.
+    """
+    os.makedirs(folder, exist_ok=True)
+    sheet = io.BytesIO()
+    contact_sheet.draw(rows, header).save(sheet, "PNG")
+    contents = {"preview.png": sheet.getvalue(), "preview.html": page(rows, header)}
+    paths = []
+    for name, content in contents.items():
+        paths.append(os.path.join(folder, name))
+        with open(f"{paths[-1]}.tmp", "wb") as file:
+            file.write(content)
+        os.replace(f"{paths[-1]}.tmp", paths[-1])
+    return paths
+
+
+def page(rows, header):
+    """The contact sheet as an HTML page that needs no other file.
+
+    Args:
+        rows: List of `Row`.
+        header: List of str.
+
+    Returns:
+        Bytes, UTF-8.
+    """
+    lines = "".join(f"<p>{html.escape(line)}</p>" for line in header[1:])
+    body = "".join(map(_html_row, rows))
+    text = _PAGE.format(title=html.escape(header[0]), lines=lines, body=body)
+    return text.encode("utf-8", "replace")
+
+
+_PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>{title}</title>
+<style>
+body {{ font: 14px/1.4 sans-serif; margin: 2em; color: #222; }}
+p {{ margin: .2em 0; color: #555; max-width: 70em; }}
+table {{ border-spacing: 0; margin-top: 1em; }}
+td {{ padding: 6px 4px; border-top: 1px solid #ddd; vertical-align: top; }}
+td + td {{ padding-left: 18px; }}
+td:first-child {{ width: 14em; overflow-wrap: anywhere; }}
+img {{ width: 144px; height: 144px; object-fit: contain; background: #f3f3f3; }}
+img.small {{ image-rendering: pixelated; }}
+small {{ color: #555; }}
+</style>
+<h1>{title}</h1>{lines}
+<table>{body}</table></html>
+"""
+
+
+def _html_row(row):
+    cells = [
+        f"<b>{html.escape(row.label)}</b><br>{row.size}<br>"
+        f"<small>{html.escape(contact_sheet.printable(row.name))}</small>"
+    ]
+    cells += ["".join(map(_html_image, views)) for views in [[row.image], *row.draws]]
+    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>\n"
+
+
+def _html_image(image):
+    picture, file = Image.fromarray(image), io.BytesIO()
+    small = ' class="small"' if max(picture.size) < contact_sheet.CELL else ""
+    picture.thumbnail([2 * contact_sheet.CELL] * 2)  # for dense screens
+    picture.save(file, "PNG")
+    data = base64.b64encode(file.getvalue()).decode()
+    return f'<img{small} alt="" src="data:image/png;base64,{data}">'
+
+
+def _choose(source, count, seed):
+    """`(number, example)` of random examples, in order of number."""
+    reach = source.num_examples if source.random_access else _FIRST
+    reach = min(source.num_examples, reach)
+    random = np.random.RandomState(seed)
+    numbers = random.choice(reach, min(count, reach), replace=False)
+    numbers = np.sort(numbers).astype("int64")
+    if source.random_access:
+        examples = tf.data.Dataset.from_tensor_slices(numbers).map(source.read)
+    else:
+        mask = np.zeros(source.num_examples, bool)
+        mask[numbers] = True
+        examples = source.as_dataset(mask).take(len(numbers))
+    return zip(numbers, examples, strict=True)
+
+
+def _class_of(source, label):
+    if not label or source.class_names is None or int(label[0]) < 0:
+        return "no label"
+    return contact_sheet.printable(source.class_names[int(label[0])])
+
+
+def _as_bytes(view):
+    return np.round(np.asarray(view) * 255.0).astype("uint8")

@@ -1,0 +1,60 @@
+"""Shows what a run would train on: `--mode=preview`."""
+
+import os
+import random
+
+from simclr_tf import augmentation, data
+from simclr_tf.data import preview
+from simclr_tf.errors import UserError
+from simclr_tf.experiment import labels, views
+
+
+def show(config, say=print):
+    """Writes a contact sheet of random training images and of views of them.
+
+    Args:
+        config: `RunConfig`. Without `model_dir` the folder is `preview`, else `preview`
+            in it.
+        say: Callable that prints a line for the user.
+
+    Returns:
+        List of the paths of the PNG and of the HTML page.
+
+    Raises:
+        UserError: For anything that the user can put right.
+    """
+    source = labels.open_training_split(config, say)
+    seed = config.train.seed
+    seed = random.randrange(2**31) if seed is None else seed
+    view = views.build_view(config, seed)
+    num_views = 2 if config.train.train_mode == "pretrain" else 1
+    with data.naming_broken_files(source):
+        rows = preview.draw_rows(
+            source, view, config.preview_images, config.preview_pairs, num_views, seed
+        )
+    folder = os.path.join(config.model_dir or "", "preview")
+    try:
+        paths = preview.write(rows, _header(config, source, view, seed), folder)
+    except OSError as error:
+        raise UserError(
+            f"{folder} cannot be written: {error.strerror}. Give a folder that you may "
+            "write to with --model_dir."
+        ) from error
+    for path in paths:
+        say(f"Preview: {path}")
+    return paths
+
+
+def _header(config, source, view, seed):
+    classes = f"{source.num_classes} classes" if source.num_classes else "no labels"
+    lines = [
+        f"{source.name}",
+        f"{source.num_examples:,} images, {classes}. --train_mode="
+        f"{config.train.train_mode} at {config.data.image_size} px, --seed={seed}.",
+    ]
+    if not isinstance(view, tuple):
+        return [*lines, f"Views: {augmentation.describe(view)}."]
+    pairs = zip(("First", "Second"), view, strict=True)
+    return lines + [
+        f"{place} view: {augmentation.describe(layer)}." for place, layer in pairs
+    ]
