@@ -40,6 +40,13 @@ values.integer(
     low=1,
 )
 values.integer(
+    "prepare_size",
+    320,
+    "prepare: the shorter side of the packed copies, in pixels; about 1.4 times "
+    "--image_size or more.",
+    low=1,
+)
+values.integer(
     "image_size",
     224,
     "Height and width of the network's input, in pixels. Up to 32 also chooses the "

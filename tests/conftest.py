@@ -32,9 +32,19 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(autouse=True)
-def fresh_state():
+def fresh_state(monkeypatch):
     from tensorflow import keras
 
+    from tests import processor
+
+    set_policy = keras.mixed_precision.set_global_policy
+
+    def set_or_skip(policy):
+        if "bfloat16" in str(policy) and not processor.bfloat16_works():
+            pytest.skip("TensorFlow would abort: see tests/processor.py.")
+        set_policy(policy)
+
+    monkeypatch.setattr(keras.mixed_precision, "set_global_policy", set_or_skip)
     keras.utils.set_random_seed(0)
     keras.mixed_precision.set_global_policy("float32")
     yield

@@ -43,11 +43,12 @@ class RandomColorJitter(_base.ImageLayer):
         parameters = tf.concat([factors, shifts[:, tf.newaxis]], axis=1)  # [B, 4]
         order = tf.argsort(_base.uniform(for_order, images, columns=4))  # [B, 4]
         jitter = _base.chosen(for_choice, images, self.probability)
+        planes = tf.transpose(images, [0, 3, 1, 2])  # neighbours have one channel
         for slot in range(4):
             # Images whose operation it is now are changed together; the rest wait.
             operation = tf.where(jitter, order[:, slot], len(_OPERATIONS))
-            images = _apply(images, operation, parameters)
-        return images
+            planes = _apply(planes, operation, parameters)
+        return tf.transpose(planes, [0, 2, 3, 1])
 
     def get_config(self):
         return {
@@ -76,39 +77,63 @@ class RandomGrayscale(_base.ImageLayer):
     def process(self, images, training, seed):
         if not training:
             return images
-        gray = _base.per_image(_base.chosen(seed, images, self.probability))
-        return tf.where(gray, tf.image.rgb_to_grayscale(images), images)
+        places = tf.where(_base.chosen(seed, images, self.probability))
+        chosen = tf.gather_nd(images, places)
+        gray = tf.broadcast_to(tf.image.rgb_to_grayscale(chosen), tf.shape(chosen))
+        return tf.tensor_scatter_nd_update(images, places, gray)
 
     def get_config(self):
         return {**super().get_config(), "probability": self.probability}
 
 
-def adjust_brightness(images, factors):
-    """Multiplies images `[B, H, W, 3]` by factors `[B]`."""
-    return images * _base.per_image(factors)
+def adjust_brightness(planes, factors):
+    """Multiplies images `[B, 3, H, W]` by factors `[B]`."""
+    return planes * _base.per_image(factors)
 
 
-def adjust_contrast(images, factors):
-    """Moves each channel of images away from its mean, by factors `[B]`."""
-    mean = tf.reduce_mean(images, axis=[1, 2], keepdims=True)
-    return mean + (images - mean) * _base.per_image(factors)
+def adjust_contrast(planes, factors):
+    """Moves each channel of images `[B, 3, H, W]` away from its mean by factors."""
+    mean = tf.reduce_mean(planes, axis=[2, 3], keepdims=True)
+    factors = _base.per_image(factors)
+    return planes * factors + mean * (1.0 - factors)
 
 
-def adjust_saturation(images, factors):
-    """Multiplies the saturation of images by factors `[B]`, up to full saturation."""
-    return _in_hsv(images, saturation=_base.per_image(factors)[..., 0])
+def adjust_saturation(planes, factors):
+    """Multiplies the saturation of images `[B, 3, H, W]`, up to full saturation.
+
+    Saturation is (largest - smallest) / largest of the three channels, as in HSV; the
+    largest stays, and the others move away from it.
+    """
+    largest, chroma = _largest_and_chroma(planes)
+    full = tf.math.divide_no_nan(largest, chroma)
+    return largest - (largest - planes) * tf.minimum(_base.per_image(factors), full)
 
 
-def adjust_hue(images, shifts):
-    """Turns the hue of images by shifts `[B]`, in parts of the circle."""
-    return _in_hsv(images, hue=_base.per_image(shifts)[..., 0])
+def adjust_hue(planes, shifts):
+    """Turns the hue of images `[B, 3, H, W]` by shifts `[B]`, in parts of the circle.
+
+    On a circle of 6, red is at 0, green at 2, blue at 4.
+    """
+    red, green, blue = tf.split(planes, 3, axis=1)
+    largest, chroma = _largest_and_chroma(planes)
+    others = tf.where(
+        largest == green, blue - red + 2.0 * chroma, red - green + 4.0 * chroma
+    )
+    hue = tf.where(largest == red, green - blue, others)
+    hue = tf.math.divide_no_nan(hue, chroma) + 6.0 * _base.per_image(shifts)
+    hue -= 6.0 * tf.floor(hue / 6.0)
+    shares = tf.concat(
+        [tf.abs(hue - 3.0) - 1.0, 2.0 - tf.abs(hue - 2.0), 2.0 - tf.abs(hue - 4.0)],
+        axis=1,
+    )
+    return largest - chroma + chroma * tf.clip_by_value(shares, 0.0, 1.0)
 
 
-def _in_hsv(images, hue=0.0, saturation=1.0):
-    h, s, v = tf.unstack(tf.image.rgb_to_hsv(images), axis=-1)
-    h = tf.math.floormod(h + hue, 1.0)
-    s = tf.clip_by_value(s * saturation, 0.0, 1.0)
-    return tf.image.hsv_to_rgb(tf.stack([h, s, v], axis=-1))
+def _largest_and_chroma(planes):
+    """`[B, 1, H, W]`: the largest channel, and how far the smallest is below it."""
+    red, green, blue = tf.split(planes, 3, axis=1)
+    largest = tf.maximum(tf.maximum(red, green), blue)
+    return largest, largest - tf.minimum(tf.minimum(red, green), blue)
 
 
 _OPERATIONS = (adjust_brightness, adjust_contrast, adjust_saturation, adjust_hue)

@@ -10,6 +10,7 @@ from simclr_tf.data.bad_images import SKIP_FEW
 from simclr_tf.data.folders import open_folder
 from simclr_tf.data.sources import ArraySource
 from simclr_tf.data.sources.manifest import open_csv
+from simclr_tf.data.sources.prepared import is_prepared, open_prepared
 from simclr_tf.data.sources.tfds import open_tfds
 from simclr_tf.data.sources.tfrecord import open_tfrecords
 from simclr_tf.errors import UserError
@@ -91,6 +92,8 @@ def open_source(name, split="train", data_dir=None, policy=SKIP_FEW):
     """
     if name == "bundled":
         return _open_bundled(split)
+    if is_prepared(name):
+        return open_prepared(name, split)
     if os.path.isdir(name):
         return open_folder(name, split, policy)
     if name.endswith(".csv"):

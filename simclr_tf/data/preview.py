@@ -149,19 +149,24 @@ def _html_image(image):
 
 
 def _choose(source, count, seed):
-    """`(number, example)` of random examples, in order of number."""
+    """`(number, example)` of random examples, in order of number; no broken ones."""
     reach = source.num_examples if source.random_access else _FIRST
     reach = min(source.num_examples, reach)
     random = np.random.RandomState(seed)
     numbers = random.choice(reach, min(count, reach), replace=False)
     numbers = np.sort(numbers).astype("int64")
     if source.random_access:
-        examples = tf.data.Dataset.from_tensor_slices(numbers).map(source.read)
+        examples = tf.data.Dataset.from_tensor_slices(numbers)
+        examples = examples.map(lambda number: (number, source.read(number)))
     else:
         mask = np.zeros(source.num_examples, bool)
         mask[numbers] = True
         examples = source.as_dataset(mask).take(len(numbers))
-    return zip(numbers, examples, strict=True)
+        examples = tf.data.Dataset.zip(
+            (tf.data.Dataset.from_tensor_slices(numbers), examples)
+        )
+    examples = examples.ignore_errors()
+    return ((int(number), example) for number, example in examples)
 
 
 def _class_of(source, label):

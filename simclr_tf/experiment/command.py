@@ -10,6 +10,7 @@ from simclr_tf.experiment import (
     evaluation,
     files,
     following,
+    packing,
     previewing,
     training,
 )
@@ -38,6 +39,10 @@ def run(config, flag_values, say=print):
 
 
 def _run(config, flag_values, strategy, chief, say):
+    if config.mode == "prepare":
+        if chief:
+            packing.pack(config, say)
+        return
     if config.mode == "embed":
         embedding.embed(config, strategy, say)
         return

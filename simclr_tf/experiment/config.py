@@ -21,6 +21,7 @@ class DataConfig:
     on_bad_image: str = "skip"
     max_bad_fraction: float = 0.01
     max_image_pixels: int = 250_000_000
+    prepare_size: int = 320
     label_fraction: float = 1.0
     label_seed: int = 0
     label_file: str | None = None

@@ -3,7 +3,7 @@
 import os
 import random
 
-from simclr_tf import augmentation, data
+from simclr_tf import augmentation
 from simclr_tf.data import preview
 from simclr_tf.errors import UserError
 from simclr_tf.experiment import labels, views
@@ -28,10 +28,9 @@ def show(config, say=print):
     seed = random.randrange(2**31) if seed is None else seed
     view = views.build_view(config, seed)
     num_views = 2 if config.train.train_mode == "pretrain" else 1
-    with data.naming_broken_files(source):
-        rows = preview.draw_rows(
-            source, view, config.preview_images, config.preview_pairs, num_views, seed
-        )
+    rows = preview.draw_rows(
+        source, view, config.preview_images, config.preview_pairs, num_views, seed
+    )
     folder = os.path.join(config.model_dir or "", "preview")
     try:
         paths = preview.write(rows, _header(config, source, view, seed), folder)

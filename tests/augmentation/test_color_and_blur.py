@@ -8,6 +8,12 @@ from simclr_tf.augmentation import color
 IMAGES = np.random.RandomState(0).rand(6, 8, 10, 3).astype("float32")
 
 
+def on_planes(adjust, images, parameters):
+    """An adjustment, which has the channel first, of images with the channel last."""
+    planes = adjust(tf.transpose(images, [0, 3, 1, 2]), tf.constant(parameters))
+    return tf.transpose(planes, [0, 2, 3, 1])
+
+
 @pytest.mark.parametrize(
     "ours,theirs,parameters",
     [
@@ -21,13 +27,13 @@ IMAGES = np.random.RandomState(0).rand(6, 8, 10, 3).astype("float32")
     ],
 )
 def test_adjustments_equal_tf_image(ours, theirs, parameters):
-    found = ours(IMAGES, tf.constant(parameters, tf.float32))
+    found = on_planes(ours, IMAGES, np.float32(parameters))
     for image, parameter, row in zip(IMAGES, parameters, found, strict=True):
         np.testing.assert_allclose(row, theirs(image, parameter), atol=1e-5)
 
 
 def test_brightness_multiplies():
-    found = color.adjust_brightness(IMAGES[:2], tf.constant([0.5, 1.5]))
+    found = on_planes(color.adjust_brightness, IMAGES[:2], np.float32([0.5, 1.5]))
     np.testing.assert_allclose(found, IMAGES[:2] * [[[[0.5]]], [[[1.5]]]], rtol=1e-6)
 
 

@@ -14,6 +14,7 @@ from tensorflow import keras
 
 import simclr_tf
 import tf_models
+from tests import processor
 
 IMAGES = np.random.RandomState(0).randint(0, 256, (3, 20, 24, 3)).astype("uint8")
 
@@ -83,6 +84,8 @@ KINDS = {  # kind: encoder, its policy, whether it is exported with heads
     "functional_float16": (functional, "mixed_float16", True),
     "mirrored": (functional, "float32", True),
 }
+if not processor.bfloat16_works():
+    del KINDS["resnet_bfloat16"]
 
 
 def make_model(kind, policy):

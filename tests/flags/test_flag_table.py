@@ -81,6 +81,7 @@ OURS = {
     "on_bad_image": "skip",
     "max_bad_fraction": 0.01,
     "max_image_pixels": 250_000_000,
+    "prepare_size": 320,
     "augmentation": "crop_and_flip",
     "from_scratch": False,
     "teacher": None,
@@ -185,6 +186,7 @@ CHANGED = {
     "on_bad_image": "fail",
     "max_bad_fraction": 0.5,
     "max_image_pixels": 1000,
+    "prepare_size": 256,
     "augmentation": "none",
     "from_scratch": False,  # instead of a checkpoint
     "teacher": None,  # of distill, as the weight of the labels

@@ -1,0 +1,143 @@
+"""A packed copy of a data set, as `--mode=prepare` writes it.
+
+A folder with `prepared.json`, and for each split TFRecord shards of `tf.train.Example`
+with `image/encoded`, and `image/class/label` and `image/filename` where known.
+`<split>.index.npz` has the place of every record, so that images are read by number;
+the checksum of a record is TFRecord's own.
+"""
+
+import json
+import os
+
+import numpy as np
+import tensorflow as tf
+
+from simclr_tf.data.images import decode
+from simclr_tf.data.sources.base import Source
+from simclr_tf.errors import UserError
+
+DESCRIPTION = "prepared.json"
+FORMAT = 1
+_AROUND = 16  # bytes that TFRecord adds to a record
+
+
+class PreparedSource(Source):
+    """Images of a packed copy, by number.
+
+    Args:
+        directory: Str, the folder.
+        split: Str.
+        about: Dict, what `prepared.json` says of the split.
+    """
+
+    encoded = True
+
+    def __init__(self, directory, split, about):
+        with np.load(index_path(directory, split)) as index:
+            columns = {name: index[name] for name in index.files}
+        labels = columns.get("labels")
+        classes = about["class_names"]
+        super().__init__(
+            f"{directory} {split}",
+            len(columns["offsets"]),
+            None if classes is None else tuple(classes),
+            labels=labels,
+            file_names=about["file_names"],
+        )
+        self._shards = tf.constant(
+            [os.path.join(directory, shard) for shard in about["shards"]]
+        )
+        self._shard_of = tf.constant(columns["shards"], tf.int64)
+        self._offsets = tf.constant(columns["offsets"], tf.int64)
+        self._sizes = tf.constant(columns["sizes"], tf.int64)
+        self._labels = None if labels is None else tf.constant(labels, tf.int64)
+
+    def read(self, index):
+        encoded, *label = tf.nest.flatten(self.read_encoded(index))
+        return (decode(encoded), *label) if label else decode(encoded)
+
+    def read_encoded(self, index):
+        """The bytes of an image and its label, or the bytes alone; graph mode."""
+        records = tf.raw_ops.TFRecordDatasetV2(
+            filenames=tf.gather(self._shards, tf.gather(self._shard_of, [index])),
+            compression_type="",
+            buffer_size=tf.gather(self._sizes, index) + _AROUND,
+            byte_offsets=tf.gather(self._offsets, [index]),
+        )
+        spec = tf.TensorSpec([], tf.string)
+        records = tf.data.experimental.from_variant(records, spec)
+        features = {"image/encoded": tf.io.FixedLenFeature([], tf.string)}
+        record = records.take(1).get_single_element()
+        encoded = tf.io.parse_single_example(record, features)["image/encoded"]
+        if self._labels is None:
+            return encoded
+        return encoded, tf.gather(self._labels, index)
+
+
+def is_prepared(path):
+    """Whether a folder is a packed copy."""
+    return os.path.isfile(os.path.join(path, DESCRIPTION))
+
+
+def open_prepared(path, split):
+    """A split of a packed copy.
+
+    Args:
+        path: Str, its folder.
+        split: Str.
+
+    Returns:
+        `PreparedSource`.
+
+    Raises:
+        UserError: If there is no such split, or a file is missing or not as it was
+            written.
+    """
+    about = describe(path)
+    splits = about["splits"]
+    if split not in splits:
+        raise UserError(
+            f"--dataset={path} has no split {split}; there are: {', '.join(splits)}."
+        )
+    for shard, size in zip(
+        splits[split]["shards"], splits[split]["sizes"], strict=True
+    ):
+        file = os.path.join(path, shard)
+        found = os.path.getsize(file) if os.path.isfile(file) else None
+        if found != size:
+            raise UserError(
+                f"--dataset={path}: {shard} must have {size} bytes, got "
+                f"{'no file' if found is None else found}. Prepare it anew with "
+                "--mode=prepare."
+            )
+    try:
+        return PreparedSource(path, split, splits[split])
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(
+            f"--dataset={path}: {os.path.basename(index_path(path, split))} cannot be "
+            f"read ({error}). Prepare it anew with --mode=prepare."
+        ) from error
+
+
+def describe(path):
+    """What `prepared.json` in a folder says, a dict.
+
+    Raises:
+        UserError: If it cannot be read or is of another format.
+    """
+    file = os.path.join(path, DESCRIPTION)
+    try:
+        with open(file, encoding="utf-8") as opened:
+            about = json.load(opened)
+        if about["format"] != FORMAT:
+            raise ValueError(f"its format is {about['format']}, not {FORMAT}")
+        return about
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{file} must be as --mode=prepare wrote it: {error}."
+        ) from error
+
+
+def index_path(directory, split):
+    """The file that has the place of every record of a split."""
+    return os.path.join(directory, f"{split}.index.npz")
