@@ -1,8 +1,9 @@
 """Images from anywhere, as sources and as batches."""
 
 from simclr_tf.data.checks import naming_broken_files
+from simclr_tf.data.held_out import HeldOut
 from simclr_tf.data.label_subset import balanced_subset, named_subset
-from simclr_tf.data.load import Info, load, open_source
+from simclr_tf.data.load import Info, find, load, open_source
 from simclr_tf.data.pipeline import (
     Share,
     batched_views,
@@ -19,11 +20,16 @@ from simclr_tf.data.sources import (
     Source,
     Subset,
 )
+from simclr_tf.data.sources.tfrecord import Keys
+from simclr_tf.data.splits import DataSet
 
 __all__ = [
     "ArraySource",
+    "DataSet",
     "FileSource",
+    "HeldOut",
     "Info",
+    "Keys",
     "Relabelled",
     "SequentialSource",
     "Share",
@@ -33,6 +39,7 @@ __all__ = [
     "batched_views",
     "eval_batches",
     "eval_examples",
+    "find",
     "load",
     "named_subset",
     "naming_broken_files",

@@ -1,5 +1,7 @@
 """Image files, decoded when they are read."""
 
+import os
+
 import tensorflow as tf
 
 from simclr_tf.data.images import decode
@@ -24,7 +26,7 @@ class FileSource(Source):
         super().__init__(
             name, len(paths), class_names, labels=labels, file_names=self.paths
         )
-        self._paths = tf.constant(self.paths)
+        self._paths = tf.constant([os.fsencode(path) for path in self.paths])
         self._labels = None if labels is None else tf.constant(labels, tf.int64)
 
     def read(self, index):

@@ -36,10 +36,15 @@ class Subset(Source):
             len(indices),
             source.class_names,
             source.image_shape,
-            lambda: _taken(source.labels(), indices),
-            lambda: _taken(source.file_names(), indices),
+            _taken(source.labels(), indices)
+            if source.labels_at_hand
+            else lambda: _taken(source.labels(), indices),
+            _taken(source.file_names(), indices)
+            if source.names_at_hand
+            else lambda: _taken(source.file_names(), indices),
         )
         self.random_access = source.random_access
+        self.skipped, self.notes = source.skipped, source.notes
         if hasattr(source, "paths"):
             self.paths = _taken(source.paths, indices)
         self._source, self._indices = source, indices
@@ -71,6 +76,7 @@ class Relabelled(Source):
             source.file_names,
         )
         self.random_access = source.random_access
+        self.skipped, self.notes = source.skipped, source.notes
         if hasattr(source, "paths"):
             self.paths = source.paths
         self._source, self._labels = source, tf.constant(labels, tf.int64)
