@@ -5,10 +5,11 @@ from flags import values
 values.one_of(
     "mode",
     "train",
-    ["train", "eval", "train_then_eval", "export", "embed"],
+    ["train", "eval", "train_then_eval", "export", "embed", "check"],
     "eval: judge the newest checkpoint, then each new one until the training is done; "
     "see --eval_timeout. export: only write a SavedModel; eval and train_then_eval "
-    "write one too. embed: write the features of --eval_split.",
+    "write one too. embed: write the features of --eval_split. check: read every image "
+    "of --train_split and report, without training.",
 )
 values.string(
     "preset",

@@ -1,5 +1,6 @@
 """Images from anywhere, as sources and as batches."""
 
+from simclr_tf.data.check import check
 from simclr_tf.data.checks import naming_broken_files
 from simclr_tf.data.held_out import HeldOut
 from simclr_tf.data.label_subset import balanced_subset, named_subset
@@ -21,7 +22,7 @@ from simclr_tf.data.sources import (
     Subset,
 )
 from simclr_tf.data.sources.tfrecord import Keys
-from simclr_tf.data.splits import DataSet
+from simclr_tf.data.splits import DataSet, meaning
 
 __all__ = [
     "ArraySource",
@@ -37,10 +38,12 @@ __all__ = [
     "Subset",
     "balanced_subset",
     "batched_views",
+    "check",
     "eval_batches",
     "eval_examples",
     "find",
     "load",
+    "meaning",
     "named_subset",
     "naming_broken_files",
     "open_source",

@@ -126,9 +126,7 @@ def _classes(in_split):
     if stray:
         notes.append(f"Unlabelled, beside the class folders: {where}.")
     numbers, class_names = numbered(tops)
-    classes = {
-        file: number for (file, _), number in zip(files, numbers, strict=True)
-    }
+    classes = {file: number for (file, _), number in zip(files, numbers, strict=True)}
     return classes | {_NAMES: tuple(map(printable, class_names))}, notes
 
 

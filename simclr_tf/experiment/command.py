@@ -5,6 +5,7 @@ import os
 
 from simclr_tf import distribution
 from simclr_tf.experiment import (
+    checking,
     checkpoints,
     embedding,
     evaluation,
@@ -26,6 +27,9 @@ def run(config, flag_values, say=print):
         UserError: For anything that the user can put right.
         WorkerLostError: If another worker stops.
     """
+    if config.mode == "check":
+        checking.check(config, say)
+        return
     strategy = distribution.make_strategy(**dataclasses.asdict(config.devices))
     chief = distribution.is_chief(strategy)
     with distribution.naming_lost_workers(strategy):

@@ -2,8 +2,8 @@
 
 import os
 
-from simclr_tf import data, distribution, export
-from simclr_tf.experiment import checkpoints, evaluation, files, training
+from simclr_tf import distribution, export
+from simclr_tf.experiment import checkpoints, evaluation, files, splits, training
 from simclr_tf.export import features
 
 
@@ -25,7 +25,7 @@ def embed(config, strategy, say=print):
     settings = config.data
     if "parquet" in config.eval.embed_formats:
         features.import_pyarrow()  # before hours of work for nothing
-    source = data.open_source(settings.dataset, settings.eval_split, settings.data_dir)
+    source = splits.open_to_embed(config, say)
     prefix, _ = checkpoints.chosen(config)
     model, step = training.load(config, strategy)
     chief = distribution.is_chief(strategy)

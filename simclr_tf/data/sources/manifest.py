@@ -45,7 +45,9 @@ def find_manifest(path):
         ) from error
     named = [(place, row) for place, row in rows if row["path"]]
     skipped = [
-        (f"{path} row {place}", "it has no path") for place, row in rows if not row["path"]
+        (f"{path} row {place}", "it has no path")
+        for place, row in rows
+        if not row["path"]
     ]
     if not named:
         raise UserError(f"--dataset={path} lists no image.")
