@@ -48,7 +48,7 @@ def find_folders(word, roots):
     Raises:
         UserError: If there is no image.
     """
-    found = [tree.walk(root) for root in roots]
+    found = tree.walk(roots)
     files = [
         (picture, _parts(picture, root))
         for root, part in zip(roots, found, strict=True)

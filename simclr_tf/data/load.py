@@ -11,7 +11,12 @@ from simclr_tf.data import tree
 from simclr_tf.data.folders import find_folders, find_pictures
 from simclr_tf.data.sources import ArraySource, manifest, numpy_files
 from simclr_tf.data.sources.tfds import find_tfds, is_prepared
-from simclr_tf.data.sources.tfrecord import Keys, find_records, is_records, shards
+from simclr_tf.data.sources.tfrecord import (
+    DEFAULT_KEYS,
+    find_records,
+    is_records,
+    shards,
+)
 from simclr_tf.data.splits import DataSet
 from simclr_tf.errors import UserError
 
@@ -88,7 +93,7 @@ def load(name, split="train", data_dir=None, with_info=False):
     return (dataset, info) if with_info else dataset
 
 
-def open_source(name, split="train", data_dir=None, keys=Keys()):
+def open_source(name, split="train", data_dir=None, keys=DEFAULT_KEYS):
     """A data set as a `Source`.
 
     Args:
@@ -103,7 +108,7 @@ def open_source(name, split="train", data_dir=None, keys=Keys()):
     return find(name, data_dir, keys).open(split)
 
 
-def find(name, data_dir=None, keys=Keys()):
+def find(name, data_dir=None, keys=DEFAULT_KEYS):
     """A data set by its splits, of which none is opened; arguments as `open_source`."""
     if name == "bundled":
         understood = {"validation"}.__contains__  # as the published code calls it

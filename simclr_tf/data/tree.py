@@ -96,30 +96,31 @@ def read(path, size=-1):
         raise OSError(0, error.message) from error
 
 
-def walk(root):
-    """The `Tree` of a folder; each file once, whatever links there are."""
-    tree = Tree()
-    if is_remote(root):
-        _walk_remote(root, tree)
-    else:
-        _walk_local(root, tree)
-    tree.pictures.sort()
-    return tree
+def walk(roots):
+    """The `Tree` of each folder; each file once, whatever links there are."""
+    met, trees = set(), []
+    for root in roots:
+        tree = Tree()
+        if is_remote(root):
+            _walk_remote(root, tree)
+        else:
+            _walk_local(root, tree, met)
+        tree.pictures.sort()
+        trees.append(tree)
+    return trees
 
 
-def _walk_local(root, tree):
+def _walk_local(root, tree, met):
     """Real folders first, then links to folders that were not met."""
-    waiting, links, met = [root], [], {os.path.realpath(root)}
+    waiting, links = [root], []
     while waiting or links:
         folder = waiting.pop() if waiting else links.pop(0)
         real = os.path.realpath(folder)
-        if os.path.islink(folder) and folder != root:
-            if real in met:
-                tree.skipped.append((folder, "it links to a folder that is read"))
-                continue
-            met.add(real)
+        if real in met:
+            tree.skipped.append((folder, "its files are there already"))
+            continue
+        met.add(real)
         inner, linked = _scan(folder, tree)
-        met.update(map(os.path.realpath, inner))
         waiting += inner
         links += linked
 

@@ -136,7 +136,8 @@ class Splits:
             raise UserError(
                 f"--evaluators={names} {'learns from' if training else 'needs'} labels,"
                 f" and --{where}={getattr(settings, where)} --{flag}="
-                f"{getattr(settings, flag)} has none. Give a labelled --{flag}, or --mode=train or export{cure}."
+                f"{getattr(settings, flag)} has none. Give a "
+                f"labelled --{flag}, or --mode=train or export{cure}."
             )
         source = labels.known_labels(source)
         return self._labelled_part(source) if training else source

@@ -320,18 +320,23 @@ class SimCLR(keras_compat.DistributedModel):
     def _supervise(self, hidden, labels):
         """Loss and accuracy `[2B]` of the linear head on `[B, 2, C]`.
 
-        It sends no gradient back.
+        It sends no gradient back. Rows of unlabelled images (-1) are zero, and the
+        others weigh so much more that the mean is that of the labelled ones.
         """
         if labels is None or self.linear_head is None:
             return {}
         labels = tf.concat([labels, labels], axis=0)
         hidden = tf.concat(tf.unstack(hidden, axis=1), axis=0)
         logits = self.linear_head(tf.stop_gradient(hidden))
+        known = tf.cast(labels >= 0, tf.float32)
+        weights = known / tf.maximum(tf.reduce_mean(known), 1e-9)
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
+            tf.maximum(labels, 0), logits
+        )
+        hits = tf.equal(labels, tf.argmax(logits, axis=-1))
         return {
-            "supervised_loss": tf.nn.sparse_softmax_cross_entropy_with_logits(
-                labels, logits
-            ),
-            "supervised_acc": tf.equal(labels, tf.argmax(logits, axis=-1)),
+            "supervised_loss": weights * losses,
+            "supervised_acc": weights * tf.cast(hits, tf.float32),
         }
 
     def _weight_decay_loss(self):

@@ -85,6 +85,13 @@ OURS = {
     "label_weight": 0.0,
     "eval_timeout": 600.0,
     "embed_formats": ["npz"],
+    "held_out_fraction": None,
+    "held_out_seed": 0,
+    "probe_dataset": None,
+    "probe_split": "train",
+    "tfrecord_image_key": "image/encoded",
+    "tfrecord_label_key": "image/class/label",
+    "tfrecord_name_key": "image/filename",
 }
 GIVEN = {"dataset": "cifar10", "model_dir": "run"}
 
@@ -184,6 +191,13 @@ CHANGED = {
     "label_weight": 0.0,
     "eval_timeout": 1.5,
     "embed_formats": ("parquet", "projector"),
+    "held_out_fraction": 0.25,
+    "held_out_seed": 5,
+    "probe_dataset": "mnist",
+    "probe_split": "test",
+    "tfrecord_image_key": "i",
+    "tfrecord_label_key": "l",
+    "tfrecord_name_key": "n",
     "micro_batch_size": 0,  # of pretrain; see below
     "distribution": "tpu",
     "num_cpu_replicas": 0,

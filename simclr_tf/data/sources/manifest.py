@@ -130,13 +130,15 @@ def _parquet_rows(path):
         ) from error
     header = [_column(name) for name in table.column_names]
     _require_path(path, header)
-    columns = [
-        table.column(header.index(name)).to_pylist() if name in header else []
+    columns = {
+        name: table.column(header.index(name)).to_pylist()
         for name in _COLUMNS
-    ]
+        if name in header
+    }
+    rows = range(table.num_rows)
     return [
-        (number + 1, _row({n: c[number] for n, c in zip(_COLUMNS, columns) if c}))
-        for number in range(table.num_rows)
+        (row + 1, _row({name: values[row] for name, values in columns.items()}))
+        for row in rows
     ], header
 
 

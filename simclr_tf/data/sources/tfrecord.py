@@ -35,6 +35,9 @@ class Keys:
     name: str = "image/filename"
 
 
+DEFAULT_KEYS = Keys()
+
+
 def is_records(path):
     """Whether a name or pattern is one of TFRecord files."""
     name = os.path.basename(path)
@@ -61,7 +64,7 @@ def shards(prefix):
     return sorted(file for file, match in found.items() if match)
 
 
-def find_records(word, files, keys=Keys()):
+def find_records(word, files, keys=DEFAULT_KEYS):
     """TFRecord files, gzip-ed or not, read in their own order.
 
     Labels are ints from 0, or names of classes. Ints that begin at 1 or later, or leave
