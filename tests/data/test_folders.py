@@ -172,7 +172,10 @@ def test_names_that_are_not_utf8(folder, capsys):
     os.rename(f"{root}/x.png", name)
     os.rename(f"{root}/cat", os.fsencode(root) + b"/ch\xe2t")
     source = data.open_source(root)
-    assert os.fsencode(source.file_names()[-1]) in (name, os.fsencode(root + "/dog/c.png"))
+    assert os.fsencode(source.file_names()[-1]) in (
+        name,
+        os.fsencode(root + "/dog/c.png"),
+    )
     assert len(list(source.as_dataset())) == 4
     print("\n".join(data.check(source)), source.class_names)
     assert "ch\ufffdt" in capsys.readouterr().out
