@@ -6,14 +6,46 @@ from simclr_tf.experiment import view_words
 values.string(
     "dataset",
     None,
-    "bundled, a folder of images, a .csv or .tfrecord file, or a name of TensorFlow "
-    "Datasets such as cifar10. Not given: the bundled images with --preset=demo.",
+    "bundled; a folder of images, several with commas between, a quoted pattern, one "
+    "image; a .csv, .tsv or .parquet file that lists images; a .npz, .npy or .tfrecord "
+    "file; a name of TensorFlow Datasets such as cifar10. docs/data.md says more. Not "
+    "given: the bundled images with --preset=demo.",
 )
 values.string(
     "data_dir", None, "Folder of TensorFlow Datasets. Not given: its own default."
 )
 values.string("train_split", "train", "Split to train on.")
 values.string("eval_split", "validation", "Split to evaluate on; CIFAR's is test.")
+values.floating(
+    "held_out_fraction",
+    None,
+    "Share of every class that is held out to evaluate on where the data set has no "
+    "split for it; the rest is trained on. Not given: 0.1 if the command evaluates, "
+    "none for --mode=train.",
+    above=0,
+    below=1,
+)
+values.integer(
+    "held_out_seed", 0, "Seed of --held_out_fraction.", low=0, high=2**31 - 1
+)
+values.string(
+    "probe_dataset",
+    None,
+    "Another, labelled data set for the evaluators: they learn from its --probe_split "
+    "and are judged on its --eval_split. The linear head learns from --dataset alone.",
+)
+values.string("probe_split", "train", "Split of --probe_dataset to learn from.")
+values.string(
+    "tfrecord_image_key", "image/encoded", "TFRecord: feature of the encoded picture."
+)
+values.string(
+    "tfrecord_label_key",
+    "image/class/label",
+    "TFRecord: feature of the label, a number or a name.",
+)
+values.string(
+    "tfrecord_name_key", "image/filename", "TFRecord: feature of the file's name."
+)
 values.boolean(
     "cache_dataset", False, "Keep decoded images in memory after the first pass."
 )

@@ -191,7 +191,7 @@ def _remembered():
 
 
 def _require_data_and_folder():
-    if FLAGS.model_dir is None and FLAGS.mode != "preview":
+    if FLAGS.model_dir is None and FLAGS.mode not in ("preview", "check"):
         raise UserError("--model_dir must be given, the folder of the run; got none.")
     if FLAGS.dataset is None and FLAGS.mode != "export":
         raise UserError(

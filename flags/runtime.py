@@ -5,13 +5,13 @@ from flags import values
 values.one_of(
     "mode",
     "train",
-    ["train", "eval", "train_then_eval", "export", "embed", "preview", "prepare"],
+    "train eval train_then_eval export embed preview prepare check".split(),
     "eval: judge the newest checkpoint, then each new one until the training is done; "
     "see --eval_timeout. export: only write a SavedModel; eval and train_then_eval "
     "write one too. embed: write the features of --eval_split. preview: write pictures "
     "of random training images beside their views; it takes the flags of a training. "
     "prepare: write a packed copy of --dataset to --model_dir, which --dataset then "
-    "takes.",
+    "takes. check: read every image of --train_split and report, without training.",
 )
 values.string(
     "preset",

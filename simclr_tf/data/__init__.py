@@ -1,8 +1,10 @@
 """Images from anywhere, as sources and as batches."""
 
 from simclr_tf.data.bad_images import BadImagePolicy, BadImages, stand_ins
+from simclr_tf.data.check import check
+from simclr_tf.data.held_out import HeldOut
 from simclr_tf.data.label_subset import balanced_subset, named_subset
-from simclr_tf.data.load import Info, load, open_source
+from simclr_tf.data.load import Info, find, load, open_source
 from simclr_tf.data.pipeline import (
     Share,
     batched_views,
@@ -19,13 +21,18 @@ from simclr_tf.data.sources import (
     Source,
     Subset,
 )
+from simclr_tf.data.sources.tfrecord import Keys
+from simclr_tf.data.splits import DataSet, meaning
 
 __all__ = [
     "ArraySource",
     "BadImagePolicy",
     "BadImages",
+    "DataSet",
     "FileSource",
+    "HeldOut",
     "Info",
+    "Keys",
     "Relabelled",
     "SequentialSource",
     "Share",
@@ -33,9 +40,12 @@ __all__ = [
     "Subset",
     "balanced_subset",
     "batched_views",
+    "check",
     "eval_batches",
     "eval_examples",
+    "find",
     "load",
+    "meaning",
     "named_subset",
     "open_source",
     "shuffled_index",

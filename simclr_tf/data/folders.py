@@ -1,63 +1,188 @@
-"""What a folder of image files means."""
+"""What a folder of image files means.
 
+| in the folder | means |
+|---|---|
+| images alone, or in one subfolder | images without labels |
+| images in several subfolders, however deep | a class each, by the uppermost |
+| one subfolder that holds everything | that subfolder, at any depth |
+| subfolders called train, val, test, ... alone | splits |
+| both a training and an evaluation folder with subfolders of images, beside others | \
+splits, all of them |
+| a folder called train or test beside classes | a class |
+| images beside class folders, fewer than in them | unlabelled images (-1), said |
+| images beside class folders, at least as many | images without labels, said |
+| class names that differ by case alone | different classes, said |
+| hidden folders, `__MACOSX`, `@eaDir`, `$RECYCLE.BIN`, empty ones, ... | nothing |
+| hidden files, `._a.jpg` | nothing |
+| files with other extensions | not read, counted in the summary |
+| files without extension | images if they begin like one |
+| a link to a folder that is read already | skipped, said: each file is there once |
+| a folder that cannot be read | skipped, said |
+
+The words for splits, in any case: train, training; val, valid, validation, dev; test,
+testing. Classes are numbered over all splits together, in order of the alphabet.
+"""
+
+import collections
 import os
+import posixpath
 
-from simclr_tf.data.bad_images import SKIP_FEW
-from simclr_tf.data.sources.files import FileSource
+from simclr_tf.data import tree
+from simclr_tf.data.label_subset import listed
+from simclr_tf.data.listing import Listing, numbered
+from simclr_tf.data.splits import TRAIN, DataSet, meaning
+from simclr_tf.data.tree import printable
 from simclr_tf.errors import UserError
 
-_EXTENSIONS = (".jpg", ".jpeg", ".png", ".gif", ".bmp")
-_SPLITS = ("train", "val", "validation", "test")
 
-
-def open_folder(path, split, policy=SKIP_FEW):
-    """Images under a folder.
-
-    `path/<split>/` is taken; a folder without splits is a training split as a whole. If
-    images lie in subfolders of it, each subfolder is a class, with whatever is nested
-    below. If images lie directly in it, they have no labels.
+def find_folders(word, roots):
+    """A data set in folders; several are one, as if their contents were together.
 
     Args:
-        path: Str.
-        split: Str.
-        policy: `BadImagePolicy`.
+        word: Str, what the user asked for.
+        roots: List of str.
 
     Returns:
-        `FileSource`.
+        `DataSet`.
 
     Raises:
-        UserError: If there are no images, or one cannot be read.
+        UserError: If there is no image.
     """
-    splits = [name for name in _folders(path) if name in {*_SPLITS, split}]
-    if split not in (splits or ["train"]):
-        raise UserError(
-            f"--dataset={path} has no split {split}; there are: "
-            f"{', '.join(splits or ['train (the whole folder)'])}. A split is a folder "
-            "in it."
-        )
-    root = os.path.join(path, split) if splits else path
-    files = sorted(
-        os.path.join(folder, name)
-        for folder, _, names in os.walk(root, followlinks=True)
-        for name in names
-        if name.lower().endswith(_EXTENSIONS) and not name.startswith(".")
-    )
+    found = tree.walk(roots)
+    files = [
+        (picture, _parts(picture, root))
+        for root, part in zip(roots, found, strict=True)
+        for picture in part.pictures
+    ]
+    skipped = [fault for part in found for fault in part.skipped]
     if not files:
-        raise UserError(
-            f"--dataset={path}: no image under {root}. Allowed: files "
-            f"{', '.join(_EXTENSIONS)}, in a folder a class or without classes."
+        raise UserError(_nothing(word, found, skipped))
+    return _data_set(word, files, skipped, _left_out(found))
+
+
+def find_pictures(word, files):
+    """A data set of files that a pattern names, as of a folder that has no others."""
+    root = os.path.commonpath([os.path.dirname(file) for file in files])
+    parts = [(file, _parts(file, root)) for file in files]
+    return _data_set(word, parts, [], [])
+
+
+def _data_set(word, files, skipped, notes):
+    files = _unwrapped(files, keep=meaning)
+    tops = {parts[0] for _, parts in files if len(parts) > 1}
+    splits = _splits(files, tops)
+    in_split = {TRAIN: files}
+    if splits:
+        in_split = {name: [] for name in splits}
+        for file, parts in files:
+            if len(parts) > 1:
+                in_split[parts[0]].append((file, parts[1:]))
+        beside = [file for file, parts in files if len(parts) == 1]
+        skipped = skipped + [(file, "it is in no split") for file in beside]
+    classes, faults = _classes(in_split)
+
+    def read(split):
+        if split in in_split:
+            taken = in_split[split]
+        else:
+            taken = [(f, parts[1:]) for f, parts in files if parts[0] == split]
+        paths = [file for file, _ in taken]
+        name = printable(f"{word} {split}" if splits else word)
+        if split not in in_split or not classes:
+            return Listing(paths, None, None, name, skipped, notes + faults)
+        labels = [classes.get(file, -1) for file in paths]
+        names = classes[_NAMES]
+        return Listing(paths, labels, names, name, skipped, notes + faults)
+
+    return DataSet(word, splits, read, tops.__contains__)
+
+
+_NAMES = None  # the key of the names of classes, which no file has
+
+
+def _splits(files, tops):
+    """Which of the uppermost folders are splits: a tuple of names, or None."""
+    named = {top for top in tops if meaning(top)}
+    if named and named == tops:
+        return tuple(sorted(tops))
+    deep = {parts[0] for _, parts in files if len(parts) > 2}
+    kinds = {meaning(top) == TRAIN for top in named & deep}
+    return tuple(sorted(tops)) if len(kinds) == 2 else None
+
+
+def _classes(in_split):
+    """The class of each file, over all splits, and what a user should know of it."""
+    files = [entry for entries in in_split.values() for entry in entries]
+    files = _unwrapped(files)
+    tops = [parts[0] if len(parts) > 1 else None for _, parts in files]
+    names = {top for top in tops if top is not None}
+    stray = [file for (file, _), top in zip(files, tops, strict=True) if top is None]
+    if len(names) < 2:
+        return {}, []
+    where = listed(list(map(printable, stray)))
+    if 2 * len(stray) >= len(files):
+        return {}, [f"No labels: {len(stray)} images are in no class folder: {where}."]
+    notes = _differing_by_case(names)
+    if stray:
+        notes.append(f"Unlabelled, beside the class folders: {where}.")
+    numbers, class_names = numbered(tops)
+    classes = {file: number for (file, _), number in zip(files, numbers, strict=True)}
+    return classes | {_NAMES: tuple(map(printable, class_names))}, notes
+
+
+def _unwrapped(files, keep=lambda name: False):
+    """The files without the one folder that all of them are in, again and again.
+
+    Args:
+        files: List of `(file, parts)`, the names of folders and file below the root.
+        keep: Callable from a name of a folder to whether it is to be kept.
+    """
+    while True:
+        tops = {parts[0] for _, parts in files}
+        is_wrapped = len(tops) == 1 and all(len(parts) > 1 for _, parts in files)
+        if not is_wrapped or keep(*tops):
+            return files
+        files = [(file, parts[1:]) for file, parts in files]
+
+
+def _differing_by_case(names):
+    groups = collections.defaultdict(list)
+    for name in sorted(names):
+        groups[name.lower()].append(printable(name))
+    pairs = [" and ".join(group) for group in groups.values() if len(group) > 1]
+    text = f"Classes that differ by case alone are different: {listed(pairs)}."
+    return [text] if pairs else []
+
+
+def _left_out(found):
+    """Lines about files that are not read, and folders that are no data."""
+    others = collections.Counter()
+    for part in found:
+        others.update(part.others)
+    folders = [printable(folder) for part in found for folder in part.left_out]
+    lines = []
+    if others:
+        counts = ", ".join(
+            f"{count} {printable(extension) or 'without extension'}"
+            for extension, count in sorted(others.items())
         )
-    tops = [os.path.relpath(file, root).split(os.sep)[:-1] for file in files]
-    if not all(tops):
-        return FileSource(files, name=root, policy=policy)
-    # Of all splits, so that a class has one number in each.
-    others = [os.path.join(path, name) for name in splits]
-    names = {top[0] for top in tops}.union(*map(_folders, others))
-    classes = tuple(sorted(names))
-    numbers = {name: number for number, name in enumerate(classes)}
-    labels = [numbers[top[0]] for top in tops]
-    return FileSource(files, labels, classes, root, policy)
+        lines.append(f"Not read, by extension: {counts}.")
+    if folders:
+        lines.append(f"Hidden and system folders: {listed(sorted(folders))}.")
+    return lines
 
 
-def _folders(path):
-    return sorted(entry.name for entry in os.scandir(path) if entry.is_dir())
+def _nothing(word, found, skipped):
+    reasons = [f"{printable(folder)} ({why})" for folder, why in skipped]
+    why = " ".join([*_left_out(found), *(f"Skipped {r}." for r in reasons[:3])])
+    return (
+        f"--dataset={printable(word)}: no image under it. Allowed: files .jpg, .png, "
+        f".gif, .bmp, .webp, .tif and others, in a folder a class or without classes. "
+        f"{why}"
+    ).strip()
+
+
+def _parts(file, root):
+    if tree.is_remote(file):
+        return posixpath.relpath(file, root).split("/")
+    return os.path.relpath(file, root).split(os.sep)

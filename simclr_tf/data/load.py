@@ -1,20 +1,31 @@
 """Any data set by one word."""
 
 import dataclasses
+import glob
 import os
 
 import numpy as np
 import tensorflow as tf
 
+from simclr_tf.data import tree
 from simclr_tf.data.bad_images import SKIP_FEW
-from simclr_tf.data.folders import open_folder
-from simclr_tf.data.sources import ArraySource
-from simclr_tf.data.sources.manifest import open_csv
-from simclr_tf.data.sources.prepared import is_prepared, open_prepared
-from simclr_tf.data.sources.tfds import open_tfds
-from simclr_tf.data.sources.tfrecord import open_tfrecords
+from simclr_tf.data.folders import find_folders, find_pictures
+from simclr_tf.data.sources import ArraySource, manifest, numpy_files, prepared
+from simclr_tf.data.sources.tfds import find_tfds, is_prepared
+from simclr_tf.data.sources.tfrecord import (
+    DEFAULT_KEYS,
+    find_records,
+    is_records,
+    shards,
+)
+from simclr_tf.data.splits import DataSet
 from simclr_tf.errors import UserError
 
+_ALLOWED = (
+    "bundled, a folder, folders with commas between, a quoted pattern, an image, a "
+    ".csv, .tsv, .parquet, .npz, .npy or .tfrecord file, a name of TensorFlow Datasets"
+)
+_ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 _BUNDLED = os.path.join(os.path.dirname(__file__), "bundled")
 _FASHION = (
     "t-shirt",
@@ -52,8 +63,10 @@ def load(name, split="train", data_dir=None, with_info=False):
 
     Args:
         name: "bundled" (10 000 train and 2 000 test images of Fashion-MNIST that come
-            with the toolkit), a folder of images, a .csv or .tfrecord file, or a name
-            of TensorFlow Datasets. The same words as of `--dataset`.
+            with the toolkit); a folder of images, several with commas between, a
+            pattern, an image file; a .csv, .tsv or .parquet file that lists images; a
+            .npz, .npy or .tfrecord file; or a name of TensorFlow Datasets. The same
+            words as of `--dataset`; docs/data.md says more.
         split: Str, such as "train" or "test".
         data_dir: Str or None, where TensorFlow Datasets keeps its data.
         with_info: Bool, whether to return an `Info` too.
@@ -81,38 +94,122 @@ def load(name, split="train", data_dir=None, with_info=False):
     return (dataset, info) if with_info else dataset
 
 
-def open_source(name, split="train", data_dir=None, policy=SKIP_FEW):
-    """A data set as a `Source`; arguments and errors as of `load`.
+def open_source(name, split="train", data_dir=None, keys=DEFAULT_KEYS, policy=SKIP_FEW):
+    """A data set as a `Source`.
 
     Args:
-        name: Str.
-        split: Str.
-        data_dir: Str or None.
+        name: Str, as of `load`.
+        split: Str, as of `load`.
+        data_dir: Str or None, as of `load`.
+        keys: `Keys`, the names of the features of TFRecord files.
         policy: `BadImagePolicy`, what is done about files that cannot be read.
+
+    Raises:
+        UserError: As of `load`.
     """
+    return find(name, data_dir, keys).open(split, policy)
+
+
+def find(name, data_dir=None, keys=DEFAULT_KEYS):
+    """A data set by its splits, of which none is opened; arguments as `open_source`."""
     if name == "bundled":
-        return _open_bundled(split)
-    if is_prepared(name):
-        return open_prepared(name, split)
-    if os.path.isdir(name):
-        return open_folder(name, split, policy)
-    if name.endswith(".csv"):
-        if not os.path.isfile(name):
-            raise UserError(f"--dataset={name}: no such file.")
-        return open_csv(name, policy)
-    if name.endswith(".tfrecord"):
-        return open_tfrecords(name)
-    if os.sep in name and name.startswith((os.sep, ".", "~")):
-        raise UserError(f"--dataset={name}: no such folder.")
-    return open_tfds(name, split, data_dir)
+        understood = {"validation"}.__contains__  # as the published code calls it
+        return DataSet(name, ("test", "train"), _open_bundled, understood)
+    path = os.path.expanduser(name)
+    if tree.is_folder(path):
+        if prepared.is_prepared(path):
+            return prepared.find_prepared(name, path)
+        if is_prepared(path):
+            return find_tfds(path)
+        return find_folders(name, [path])
+    if tree.is_file(path):
+        return _find_file(name, path, keys)
+    if "," in path:
+        return find_folders(name, _folders(name))
+    if set(path) & set("*?["):
+        return _find_pattern(name, path, keys)
+    return _find_absent(name, path, data_dir, keys)
+
+
+def _find_file(name, path, keys):
+    extension = os.path.splitext(path)[1].lower()
+    if extension in manifest.EXTENSIONS:
+        return manifest.find_manifest(path)
+    if extension in numpy_files.EXTENSIONS:
+        return numpy_files.find_arrays(path)
+    if is_records(path):
+        return find_records(name, [path], keys)
+    if extension in tree.EXTENSIONS:
+        return find_pictures(name, [path])
+    if extension in _ARCHIVES:
+        raise UserError(
+            f"--dataset={name} is an archive. Unpack it and give the folder."
+        )
+    raise UserError(
+        f"--dataset={name} is a file of a kind that is not read. Allowed: {_ALLOWED}."
+    )
+
+
+def _folders(name):
+    """The folders of a list with commas between."""
+    folders = [os.path.expanduser(part.strip()) for part in name.split(",")]
+    missing = [folder for folder in folders if not tree.is_folder(folder)]
+    if missing:
+        raise UserError(
+            f"--dataset={name} is taken for a list of folders, and there is no folder "
+            f"{missing[0] or '(an empty name)'}."
+        )
+    return folders
+
+
+def _find_pattern(name, pattern, keys):
+    """Folders, TFRecord files or images that a pattern matches."""
+    if tree.is_remote(pattern):
+        matches = sorted(tf.io.gfile.glob(pattern))
+    else:
+        matches = sorted(glob.glob(pattern, recursive=True))
+    folders = [match for match in matches if tree.is_folder(match)]
+    if matches and len(folders) == len(matches):
+        return find_folders(name, matches)
+    records = [match for match in matches if is_records(match)]
+    if records:
+        return find_records(name, records, keys)
+    pictures = [
+        match
+        for match in matches
+        if os.path.splitext(match)[1].lower() in tree.EXTENSIONS
+    ]
+    if pictures:
+        return find_pictures(name, pictures)
+    if is_records(pattern):
+        raise UserError(f"--dataset={name}: no such TFRecord file.")
+    raise UserError(
+        f"--dataset={name} is taken for a pattern, and matches "
+        f"{len(matches) or 'no'} files and no image, TFRecord file or folder alone."
+    )
+
+
+def _find_absent(name, path, data_dir, keys):
+    """Shards by their common name, or a name of TensorFlow Datasets."""
+    files = shards(path)
+    if files:
+        return find_records(name, files, keys)
+    if is_records(path):
+        raise UserError(f"--dataset={name}: no such TFRecord file.")
+    extension = os.path.splitext(path)[1].lower()
+    known = {*manifest.EXTENSIONS, *numpy_files.EXTENSIONS, *_ARCHIVES}
+    if extension in known | tree.EXTENSIONS:
+        raise UserError(f"--dataset={name}: no such file.")
+    if name.startswith((os.sep, ".", "~")) or tree.is_remote(name):
+        raise UserError(
+            f"--dataset={name} is taken for a path: no such folder or file. Allowed: "
+            f"{_ALLOWED}."
+        )
+    return find_tfds(name, data_dir)
 
 
 def _open_bundled(split):
     split = {"validation": "test"}.get(split, split)
-    if split not in ("train", "test"):
-        raise UserError(
-            f"--dataset=bundled has no split {split}; there are: train, test."
-        )
     with np.load(os.path.join(_BUNDLED, f"{split}.npz")) as arrays:
         return ArraySource(
             arrays["images"],

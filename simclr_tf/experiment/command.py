@@ -5,6 +5,7 @@ import os
 
 from simclr_tf import distribution
 from simclr_tf.experiment import (
+    checking,
     checkpoints,
     embedding,
     evaluation,
@@ -30,6 +31,9 @@ def run(config, flag_values, say=print):
     """
     if config.mode == "preview":  # on this machine, whatever will train
         previewing.show(config, say)
+        return
+    if config.mode == "check":
+        checking.check(config, say)
         return
     strategy = distribution.make_strategy(**dataclasses.asdict(config.devices))
     chief = distribution.is_chief(strategy)

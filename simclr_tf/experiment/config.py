@@ -16,6 +16,13 @@ class DataConfig:
     data_dir: str | None = None
     train_split: str = "train"
     eval_split: str = "validation"
+    held_out_fraction: float | None = None
+    held_out_seed: int = 0
+    probe_dataset: str | None = None
+    probe_split: str = "train"
+    tfrecord_image_key: str = "image/encoded"
+    tfrecord_label_key: str = "image/class/label"
+    tfrecord_name_key: str = "image/filename"
     cache_dataset: bool = False
     image_size: int = 224
     on_bad_image: str = "skip"

@@ -3,7 +3,7 @@
 import os
 
 from simclr_tf import distribution, export
-from simclr_tf.experiment import checkpoints, evaluation, files, reading, training
+from simclr_tf.experiment import checkpoints, evaluation, files, splits, training
 from simclr_tf.export import features
 
 
@@ -25,7 +25,7 @@ def embed(config, strategy, say=print):
     settings = config.data
     if "parquet" in config.eval.embed_formats:
         features.import_pyarrow()  # before hours of work for nothing
-    source = reading.open_split(config, settings.eval_split)
+    source = splits.open_to_embed(config, say)
     prefix, _ = checkpoints.chosen(config)
     model, step = training.load(config, strategy)
     chief = distribution.is_chief(strategy)

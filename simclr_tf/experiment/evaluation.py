@@ -8,7 +8,7 @@ import numpy as np
 from simclr_tf import data, distribution, evaluation, export
 from simclr_tf.augmentation import EvaluationCrop
 from simclr_tf.errors import UserError
-from simclr_tf.experiment import files, labels, networks, reading, table
+from simclr_tf.experiment import files, labels, networks, reading, splits, table
 from simclr_tf.training import _common
 
 
@@ -25,8 +25,13 @@ def evaluate(config, model, step, splits, say=print):
     Returns:
         Dict of floats as in `result.json`.
     """
-    has_head = model.linear_head is not None
-    if not has_head and "head" in config.eval.evaluators:
+    has_head = _can_judge(config, model)
+    if config.data.probe_dataset and "head" in config.eval.evaluators:
+        say(
+            "The linear head knows the classes of --dataset, not of --probe_dataset: "
+            "it does not judge."
+        )
+    elif not has_head and "head" in config.eval.evaluators:
         say(
             "No linear head was trained: nearest neighbours judge the features instead."
         )
@@ -106,6 +111,8 @@ class Splits:
             UserError: If the head knows other classes than the labels, or an evaluator
                 learns from the training split and that has no labels.
         """
+        if self._config.data.probe_dataset:
+            num_classes = None  # its head does not judge
         if _learners(self._config, num_classes is not None):
             self._source(training=True)
         if num_classes not in (None, self.num_classes):
@@ -123,17 +130,24 @@ class Splits:
 
     def _open(self, training):
         settings, names = self._config.data, ",".join(self._config.eval.evaluators)
-        flag = "train_split" if training else "eval_split"
-        split = getattr(settings, flag)
-        source = reading.open_split(self._config, split)
+        learned = "probe_split" if settings.probe_dataset else "train_split"
+        flag = learned if training else "eval_split"
+        where = "probe_dataset" if settings.probe_dataset else "dataset"
+        source = splits.open_for_evaluators(self._config, training, self._say())
         if not _is_labelled(source):
             cure = ", or --evaluators=head without --compare_untrained" * training
             raise UserError(
                 f"--evaluators={names} {'learns from' if training else 'needs'} labels,"
-                f" and --dataset={settings.dataset} --{flag}={split} has none. Give a "
+                f" and --{where}={getattr(settings, where)} --{flag}="
+                f"{getattr(settings, flag)} has none. Give a "
                 f"labelled --{flag}, or --mode=train or export{cure}."
             )
+        source = labels.known_labels(source)
         return self._labelled_part(source) if training else source
+
+    def _say(self):
+        is_chief = distribution.is_chief(self.strategy)
+        return print if is_chief else lambda line: None
 
     def _labelled_part(self, source):
         """The part of the training split whose labels may be used."""
@@ -182,12 +196,17 @@ def features_of(encoder, source, config, strategy, limit_steps=0):
     return evaluation.Features(found.features[rows], labels), rows
 
 
+def _can_judge(config, model):
+    """Whether a model has a linear head that knows the classes judged on."""
+    return model.linear_head is not None and not config.data.probe_dataset
+
+
 def _is_labelled(source):
     """Whether images have classes; those of some unlabelled splits are all -1."""
     if not source.num_classes:
         return False
-    if source.encoded:
-        return int(source.labels()[0]) >= 0
+    if source.labels_at_hand:
+        return bool((source.labels() >= 0).any())
     _, label = next(iter(source.as_dataset()))
     return int(label) >= 0
 

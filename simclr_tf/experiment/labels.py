@@ -5,7 +5,7 @@ import numpy as np
 from simclr_tf import data
 from simclr_tf.data import label_subset
 from simclr_tf.errors import UserError
-from simclr_tf.experiment import reading
+from simclr_tf.experiment import splits
 
 
 def open_training_split(config, say, resumes=False):
@@ -26,12 +26,12 @@ def open_training_split(config, say, resumes=False):
         UserError: If it cannot be opened, or has no labels where they are needed.
     """
     train = config.train
-    source = reading.open_training_images(config, resumes)
+    source = splits.open_training(config, say, resumes)
     if not source.num_classes:
         _require_no_labels_needed(config)
         return source
     if train.train_mode == "finetune":
-        return labelled_part(config, source, say)
+        return labelled_part(config, known_labels(source), say)
     if train.train_mode == "distill" and _restricted(config):
         labels, chosen = _choose(config, source, say)
         hidden = np.full_like(labels, -1)
@@ -59,6 +59,17 @@ def labelled_part(config, source, say=lambda line: None):
         return source
     _, chosen = _choose(config, source, say)
     return data.Subset(source, chosen)
+
+
+def known_labels(source):
+    """The images of a source whose labels are known.
+
+    Of a large one that must be read for its labels, all count as known.
+    """
+    if not source.num_classes or not source.labels_at_hand:
+        return source
+    known = np.flatnonzero(source.labels() >= 0)
+    return source if len(known) == source.num_examples else data.Subset(source, known)
 
 
 def _restricted(config):

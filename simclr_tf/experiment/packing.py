@@ -2,7 +2,7 @@
 
 from simclr_tf.data.prepare import prepare
 from simclr_tf.errors import UserError
-from simclr_tf.experiment import files, reading
+from simclr_tf.experiment import files, reading, splits
 
 
 def pack(config, say=print):
@@ -17,10 +17,12 @@ def pack(config, say=print):
             or holds something else.
     """
     settings, directory = config.data, config.model_dir
-    sources = {settings.train_split: reading.open_split(config, settings.train_split)}
+    sources = {
+        settings.train_split: splits.open_to_prepare(config, settings.train_split)
+    }
     if settings.eval_split not in sources:
         try:
-            opened = reading.open_split(config, settings.eval_split)
+            opened = splits.open_to_prepare(config, settings.eval_split)
             sources[settings.eval_split] = opened
         except UserError as error:
             say(f"Without --eval_split: {error}")

@@ -11,49 +11,27 @@ _LIST = "images.json.gz"
 _BAD = "bad_images.txt"
 
 
-def open_split(config, split):
-    """A split of the data set of the flags.
-
-    Args:
-        config: `RunConfig`.
-        split: Str.
-
-    Returns:
-        `Source`.
-
-    Raises:
-        UserError: If it cannot be opened, or too many of its images are bad.
-    """
-    settings = config.data
-    return data.open_source(settings.dataset, split, settings.data_dir, policy(config))
-
-
-def open_training_images(config, resumes):
-    """The training split; of a run that resumes, the files that it began with.
+def remembered_training_images(config):
+    """The files that a run began with, for one that resumes; None where none are kept.
 
     A file that is gone or broken since then is met and skipped at its place, so that
     every step shows what it would have shown.
 
     Args:
         config: `RunConfig`.
-        resumes: Bool, whether `--model_dir` has a checkpoint already.
 
     Returns:
-        `Source`.
+        `FileSource` or None.
 
     Raises:
-        UserError: As of `open_split`.
+        UserError: If the list cannot be read.
     """
     path = os.path.join(config.model_dir, _LIST)
-    if resumes and os.path.exists(path):
-        source = image_list.load(path, _words(config))
-        if source is not None:
-            return source
-    return open_split(config, config.data.train_split)
+    return image_list.load(path, _words(config)) if os.path.exists(path) else None
 
 
 def remember_training_images(config, source):
-    """Writes the list of files that `open_training_images` takes up again."""
+    """Writes the list of files that `remembered_training_images` reads."""
     image_list.save(os.path.join(config.model_dir, _LIST), source, _words(config))
 
 

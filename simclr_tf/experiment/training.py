@@ -333,3 +333,5 @@ def _describe(session, say):
         del rows["teacher"]
     for name, text in rows.items():
         say(f"  {name:<10} {text}")
+        for line in source.summary() if name == "data" else ():
+            say(f"  {'':<10} {line}")

@@ -57,7 +57,7 @@ WRONG = {
     "--optimizer=sgd": "--optimizer must be one of momentum, adam, adamw, lamb, lars, "
     "got sgd.",
     "--mode=serve": "--mode must be one of train, eval, train_then_eval, export, "
-    "embed, preview, got serve.",
+    "embed, preview, prepare, check, got serve.",
     "--eval_timeout=-1": "--eval_timeout must be a number >= 0, got -1.",
     "--embed_formats=npz,csv": "--embed_formats must be a list of npz, parquet, "
     "projector, got npz,csv.",

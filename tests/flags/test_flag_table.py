@@ -91,6 +91,13 @@ OURS = {
     "embed_formats": ["npz"],
     "preview_images": 8,
     "preview_pairs": 3,
+    "held_out_fraction": None,
+    "held_out_seed": 0,
+    "probe_dataset": None,
+    "probe_split": "train",
+    "tfrecord_image_key": "image/encoded",
+    "tfrecord_label_key": "image/class/label",
+    "tfrecord_name_key": "image/filename",
 }
 GIVEN = {"dataset": "cifar10", "model_dir": "run"}
 
@@ -196,6 +203,13 @@ CHANGED = {
     "embed_formats": ("parquet", "projector"),
     "preview_images": 5,
     "preview_pairs": 2,
+    "held_out_fraction": 0.25,
+    "held_out_seed": 5,
+    "probe_dataset": "mnist",
+    "probe_split": "test",
+    "tfrecord_image_key": "i",
+    "tfrecord_label_key": "l",
+    "tfrecord_name_key": "n",
     "micro_batch_size": 0,  # of pretrain; see below
     "distribution": "tpu",
     "num_cpu_replicas": 0,

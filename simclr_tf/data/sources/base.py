@@ -1,7 +1,13 @@
 """What every place that images come from has: one small interface."""
 
+import collections
+
 import numpy as np
 import tensorflow as tf
+
+from simclr_tf.data.tree import printable
+
+_REASONS = 5  # so many of them a summary names
 
 
 class Source:
@@ -16,11 +22,13 @@ class Source:
         encoded: Bool, whether examples are files: `read_encoded(index)` then gives
             their bytes where `read` gives pictures.
         skipped: List of `(file, reason)`, what was left out when it was opened.
+        notes: List of str, lines about it that a user should know.
     """
 
     random_access = True
     encoded = False
     skipped = ()
+    notes = ()
 
     def __init__(
         self,
@@ -65,6 +73,47 @@ class Source:
         """
         names = _called(self._read_file_names)
         return None if names is None else list(names)
+
+    @property
+    def labels_at_hand(self):
+        """Bool, whether `labels` need not be read from the data first."""
+        return not callable(self._read_labels)
+
+    @property
+    def names_at_hand(self):
+        """Bool, whether `file_names` need not be read from the data first."""
+        return not callable(self._read_file_names)
+
+    def summary(self):
+        """What it holds, for people.
+
+        Returns:
+            List of str: the smallest and the largest class where that is known, what
+            was skipped and why, and `notes`.
+        """
+        return [*self._class_sizes(), *self._reasons(), *self.notes]
+
+    def _class_sizes(self):
+        labels = self.labels() if self.labels_at_hand else None
+        if labels is None or not self.num_classes:
+            return []
+        sizes = np.bincount(labels[labels >= 0], minlength=self.num_classes)
+        ends = [
+            f"{self.class_names[label]} {sizes[label]:,}"
+            for label in (sizes.argmin(), sizes.argmax())
+        ]
+        line = f"smallest class {ends[0]}, largest {ends[1]}"
+        unlabelled = int(np.sum(labels < 0))
+        return [line + (f", {unlabelled:,} unlabelled" if unlabelled else "")]
+
+    def _reasons(self):
+        reasons = collections.Counter(reason for _, reason in self.skipped)
+        first = dict(reversed([(reason, file) for file, reason in self.skipped]))
+        return [
+            f"skipped {count:,}: {reason} ({printable(first[reason])}"
+            f"{', ...' * (count > 1)})"
+            for reason, count in reasons.most_common(_REASONS)
+        ]
 
     def read(self, index):
         """Examples by number, in graph mode.

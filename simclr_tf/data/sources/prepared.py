@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from simclr_tf.data.images import decode
 from simclr_tf.data.sources.base import Source
+from simclr_tf.data.splits import DataSet
 from simclr_tf.errors import UserError
 
 DESCRIPTION = "prepared.json"
@@ -77,6 +78,20 @@ class PreparedSource(Source):
 def is_prepared(path):
     """Whether a folder is a packed copy."""
     return os.path.isfile(os.path.join(path, DESCRIPTION))
+
+
+def find_prepared(word, path):
+    """The `DataSet` in a packed copy.
+
+    Args:
+        word: Str, what the user asked for.
+        path: Str, its folder.
+
+    Raises:
+        UserError: As of `describe`.
+    """
+    names = tuple(describe(path)["splits"])
+    return DataSet(word, names, lambda split: open_prepared(path, split))
 
 
 def open_prepared(path, split):

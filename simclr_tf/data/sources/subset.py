@@ -36,11 +36,16 @@ class Subset(Source):
             len(indices),
             source.class_names,
             source.image_shape,
-            lambda: _taken(source.labels(), indices),
-            lambda: _taken(source.file_names(), indices),
+            _taken(source.labels(), indices)
+            if source.labels_at_hand
+            else lambda: _taken(source.labels(), indices),
+            _taken(source.file_names(), indices)
+            if source.names_at_hand
+            else lambda: _taken(source.file_names(), indices),
         )
         self.random_access = source.random_access
         self.encoded, self.skipped = source.encoded, source.skipped
+        self.notes = source.notes
         if hasattr(source, "paths"):
             self.paths = _taken(source.paths, indices)
         self._source, self._indices = source, indices
@@ -80,6 +85,7 @@ class Relabelled(Source):
         )
         self.random_access = source.random_access
         self.encoded, self.skipped = source.encoded, source.skipped
+        self.notes = source.notes
         if hasattr(source, "paths"):
             self.paths = source.paths
         self._source, self._labels = source, tf.constant(labels, tf.int64)

@@ -1,40 +1,65 @@
 """TensorFlow Datasets."""
 
+import contextlib
 import difflib
 import os
+import queue
+import socket
+import threading
+import time
+import urllib.parse
+import urllib.request
 
 import tensorflow as tf
 
+from simclr_tf.data import tree
 from simclr_tf.data.sources.arrays import in_memory
 from simclr_tf.data.sources.sequential import SequentialSource
+from simclr_tf.data.splits import DataSet
 from simclr_tf.errors import UserError
 
 _IN_MEMORY_BYTES = 2**30
+_SECONDS = 5.0  # for a server's address
+_HOSTS = 8  # so many servers are asked for
+_DEFAULT_HOST = "storage.googleapis.com"
 
 
-def open_tfds(name, split, data_dir=None):
+def find_tfds(name, data_dir=None):
     """A data set of TensorFlow Datasets, downloaded first if it is not there.
 
-    Small ones whose images have one size are kept in memory, which gives them random
-    access; others are read in their own order.
+    What is prepared is read without any network. Small ones whose images have one size
+    are kept in memory, which gives them random access; others are read in their own
+    order.
 
     Args:
-        name: Str, such as "cifar10" or "imagenet2012_subset/1pct".
-        split: Str.
+        name: Str, such as "cifar10" or "imagenet2012_subset/1pct"; or the folder of a
+            prepared one.
         data_dir: Str or None, where data sets are kept.
 
     Returns:
-        `Source`.
+        `DataSet`; slices such as train[:10%] are splits too.
 
     Raises:
-        UserError: If there is no such data set, split or image feature, or if it cannot
-            be downloaded.
+        UserError: If there is no such data set or image feature, or if it cannot be
+            downloaded.
     """
     import tensorflow_datasets as tfds  # takes seconds
 
     builder = _builder(tfds, name, data_dir)
-    if split not in builder.info.splits and builder.info.splits:
-        _require_split(tfds, builder, name, split)
+    return DataSet(
+        name,
+        tuple(builder.info.splits),
+        lambda split: _open(tfds, builder, name, split),
+        lambda split: _has_slice(builder, split),
+    )
+
+
+def is_prepared(folder):
+    """Whether a folder is a data set as TensorFlow Datasets keeps it."""
+    return tree.is_file(os.path.join(folder, "dataset_info.json"))
+
+
+def _open(tfds, builder, name, split):
     features = builder.info.features
     if "image" not in features:
         raise UserError(
@@ -78,6 +103,8 @@ def open_tfds(name, split, data_dir=None):
 
 def _builder(tfds, name, data_dir):
     """The prepared builder of a name."""
+    if is_prepared(name):
+        return tfds.builder_from_directory(name)
     base = name.split("/")[0].split(":")[0]
     known = tfds.list_builders()
     on_disk = data_dir and os.path.isdir(os.path.join(data_dir, base))
@@ -85,12 +112,13 @@ def _builder(tfds, name, data_dir):
         close = difflib.get_close_matches(base, ["bundled", *known], n=3)
         hint = f" Close: {', '.join(close)}." if close else ""
         raise UserError(
-            f"--dataset={name} is unknown: neither bundled, nor a folder, a .csv or "
-            f".tfrecord file here, nor a name of TensorFlow Datasets.{hint}"
+            f"--dataset={name} is unknown: neither a folder, a pattern or a file here "
+            f"nor bundled or a name of TensorFlow Datasets.{hint}"
         )
     try:
         builder = tfds.builder(name, data_dir=data_dir)
-        builder.download_and_prepare()
+        if not is_prepared(builder.data_path):
+            _prepare(tfds, builder)
     except Exception as error:  # each data set raises its own
         raise UserError(
             f"--dataset={name} is not in {data_dir or 'the default --data_dir'} and "
@@ -101,15 +129,52 @@ def _builder(tfds, name, data_dir):
     return builder
 
 
-def _require_split(tfds, builder, name, split):
-    """Lets slices such as train[:10%] pass, and refuses unknown splits."""
+def _prepare(tfds, builder):
+    """Downloads and prepares; without a network, from source files that are there."""
+    manual = os.path.join(builder._data_dir_root, "downloads", "manual")
+    has_sources = os.path.isdir(manual) and bool(os.listdir(manual))
+    if not has_sources:
+        _require_network(builder)
+    # The copies on Google's servers are asked for first, for minutes without a network.
+    settings = tfds.download.DownloadConfig(try_download_gcs=not has_sources)
+    builder.download_and_prepare(download_config=settings)
+
+
+def _require_network(builder):
+    """Refuses at once what would be tried again for minutes.
+
+    Raises:
+        ConnectionError: If no server of the data set has an address within 5 s.
+    """
+    if urllib.request.getproxies():
+        return  # which resolves the names
+    urls = getattr(builder, "url_infos", {})
+    hosts = {urllib.parse.urlsplit(url).hostname for url in urls} - {None}
+    hosts = sorted(hosts)[:_HOSTS] or [_DEFAULT_HOST]
+    found = queue.Queue()
+    for host in hosts:
+        threading.Thread(target=_resolve, args=(host, found), daemon=True).start()
+    with contextlib.suppress(queue.Empty):
+        deadline = time.monotonic() + _SECONDS
+        for _ in hosts:
+            if found.get(timeout=max(0.0, deadline - time.monotonic())):
+                return
+    raise ConnectionError(f"no network: {hosts[0]} has no address")
+
+
+def _resolve(host, found):
     try:
-        builder.info.splits[split]
-    except Exception as error:
-        splits = ", ".join(builder.info.splits)
-        raise UserError(
-            f"--dataset={name} has no split {split}; there are: {splits}."
-        ) from error
+        found.put(bool(socket.getaddrinfo(host, 443)))
+    except OSError:
+        found.put(False)
+
+
+def _has_slice(builder, split):
+    """Whether a split is a slice such as train[:10%]."""
+    try:
+        return bool(builder.info.splits[split])
+    except Exception:  # of many kinds, by what is wrong with it
+        return False
 
 
 def _rgb(image):

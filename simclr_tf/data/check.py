@@ -1,0 +1,102 @@
+"""A report on a data set: every image is read and decoded, none is learned from."""
+
+import collections
+import concurrent.futures
+import hashlib
+import io
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from simclr_tf.data import tree
+from simclr_tf.data.images import decode
+from simclr_tf.data.label_subset import listed
+
+_THREADS = 8
+
+
+def check(source):
+    """What a data set holds, found out by decoding all of it.
+
+    Args:
+        source: `Source`.
+
+    Returns:
+        List of str, lines for people: images, classes, what was skipped when it was
+        opened; of files their formats, sizes, those that cannot be decoded and why, and
+        those whose bytes are the same.
+    """
+    classes = f"{source.num_classes} classes" if source.num_classes else "no labels"
+    lines = [f"{source.name}: {source.num_examples:,} images, {classes}"]
+    lines += [f"  {line}" for line in source.summary()]
+    if hasattr(source, "paths"):
+        with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
+            found = list(pool.map(_examine, source.paths))
+        return lines + [f"  {line}" for line in _of_files(source.paths, found)]
+    return lines + [f"  {line}" for line in _of_examples(source)]
+
+
+def _examine(path):
+    """`(format, shape, digest, None)` of a file, or what is wrong in the last place."""
+    try:
+        encoded = tree.read(path)
+        shape = tuple(decode(tf.constant(encoded)).shape[:2])
+        with Image.open(io.BytesIO(encoded)) as image:
+            kind = image.format
+    except Exception as error:  # of the system, of TensorFlow and of Pillow
+        reason = getattr(error, "strerror", None) or str(error).strip() or repr(error)
+        return None, None, None, reason.splitlines()[0][:120]
+    return kind, shape, hashlib.blake2b(encoded, digest_size=16).digest(), None
+
+
+def _of_files(paths, found):
+    formats = collections.Counter(kind for kind, _, _, bad in found if not bad)
+    bad = [(path, f[3]) for path, f in zip(paths, found, strict=True) if f[3]]
+    copies = collections.defaultdict(list)
+    for path, (_, _, digest, problem) in zip(paths, found, strict=True):
+        if not problem:
+            copies[digest].append(path)
+    lines = [
+        f"formats: {', '.join(f'{n:,} {kind}' for kind, n in formats.most_common())}"
+    ]
+    lines = lines if formats else []
+    lines += _sizes([shape for _, shape, _, problem in found if not problem])
+    lines.append(f"cannot be decoded: {len(bad):,}")
+    lines += [f"  {tree.printable(path)}: {reason}" for path, reason in bad]
+    same = [group for group in copies.values() if len(group) > 1]
+    names = [" = ".join(map(tree.printable, group[:2])) for group in same]
+    extra = sum(len(group) - 1 for group in same)
+    if extra:
+        lines.append(f"copies of other files, byte by byte: {extra:,}: {listed(names)}")
+    return lines
+
+
+def _of_examples(source):
+    """Lines about a source whose images are no files of their own."""
+    shapes, bad = [], 0
+    examples = source.as_dataset().map(
+        lambda image, *label: tf.shape(image)[:2],
+        num_parallel_calls=tf.data.AUTOTUNE,
+    )
+    iterator = iter(examples)
+    while True:
+        try:
+            shapes.append(tuple(next(iterator).numpy().tolist()))
+        except StopIteration:
+            break
+        except tf.errors.InvalidArgumentError:
+            bad += 1
+    return [*_sizes(shapes), f"cannot be decoded: {bad:,}"]
+
+
+def _sizes(shapes):
+    """The smallest, the middle and the largest picture, by their number of pixels."""
+    if not shapes:
+        return []
+    ranked = sorted(shapes, key=np.prod)
+    smallest, middle, largest = (
+        f"{ranked[place][1]} x {ranked[place][0]}"
+        for place in (0, len(ranked) // 2, -1)
+    )
+    return [f"width x height: smallest {smallest}, median {middle}, largest {largest}"]

@@ -1,0 +1,60 @@
+"""Files by name, with labels where there are any: what folders and manifests give."""
+
+import dataclasses
+
+from simclr_tf.data.sources.files import FileSource
+from simclr_tf.data.tree import printable
+
+
+@dataclasses.dataclass(frozen=True)
+class Listing:
+    """Image files, not yet looked at.
+
+    Attributes:
+        paths: List of str.
+        labels: List of int, -1 where one is not known; None where there are none.
+        class_names: Tuple of str, or None.
+        name: Str.
+        skipped: List of `(file or folder, reason)`, what was left out.
+        notes: List of str, what a user should know.
+    """
+
+    paths: list
+    labels: list | None
+    class_names: tuple | None
+    name: str
+    skipped: list = dataclasses.field(default_factory=list)
+    notes: list = dataclasses.field(default_factory=list)
+
+    def source(self, policy):
+        """The files as a `FileSource`, those left out that a `BadImagePolicy` skips."""
+        source = FileSource(
+            self.paths, self.labels, self.class_names, printable(self.name), policy
+        )
+        source.skipped = [*self.skipped, *source.skipped]
+        source.notes = list(self.notes)
+        return source
+
+
+def numbered(names):
+    """Numbers of class names, and their order.
+
+    Args:
+        names: List of str; None or "" where there is no label.
+
+    Returns:
+        `(labels, class_names)`: ints, -1 where there is no label, and a tuple of str,
+        in order of number if all are numbers, else of the alphabet; `(None, None)`
+        where no label is known.
+
+    Example:
+        >>> numbered(["10", "", "9"])
+        ([1, -1, 0], ('9', '10'))
+    """
+    known = {name for name in names if name}
+    if not known:
+        return None, None
+    is_number = all(name.isdecimal() and name.isascii() for name in known)
+    classes = tuple(sorted(known, key=(lambda n: (int(n), n)) if is_number else None))
+    numbers = {name: number for number, name in enumerate(classes)}
+    return [numbers.get(name, -1) for name in names], classes

@@ -1,0 +1,82 @@
+"""A data set by its splits, and what the names of splits mean."""
+
+import dataclasses
+import typing
+
+from simclr_tf.data.bad_images import SKIP_FEW
+from simclr_tf.data.listing import Listing
+from simclr_tf.errors import UserError
+
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+_WORDS = {
+    TRAIN: (TRAIN, "training"),
+    VALIDATION: (VALIDATION, "valid", "val", "dev"),
+    TEST: (TEST, "testing"),
+}
+_MEANINGS = {word: meaning for meaning, words in _WORDS.items() for word in words}
+
+
+def meaning(name):
+    """What a split is for, of its name in any case.
+
+    Example:
+        >>> meaning("Training"), meaning("VAL"), meaning("cats")
+        ('train', 'validation', None)
+    """
+    return _MEANINGS.get(name.lower())
+
+
+@dataclasses.dataclass(frozen=True)
+class DataSet:
+    """A data set by its splits.
+
+    Attributes:
+        word: Str, what it was asked for by.
+        splits: Tuple of str, as they are called there; None where there are none: all
+            is `train` then.
+        read: Callable from one of them to a `Source`, or to a `Listing` of files.
+        understood: Callable from a name that is none of `splits` to whether `read`
+            takes it all the same, such as a slice.
+    """
+
+    word: str
+    splits: tuple[str, ...] | None
+    read: typing.Callable
+    understood: typing.Callable = lambda split: False
+
+    def find(self, split):
+        """The name of a split as it is called there, or None.
+
+        Args:
+            split: Str, that name, or another word for the same: val for validation.
+        """
+        splits = (TRAIN,) if self.splits is None else self.splits
+        if split in splits or self.understood(split):
+            return split
+        same = [name for name in splits if meaning(name) == meaning(split)]
+        return same[0] if meaning(split) and len(same) == 1 else None
+
+    def open(self, split, policy=SKIP_FEW):
+        """The `Source` of a split.
+
+        Args:
+            split: Str, as of `find`.
+            policy: `BadImagePolicy`, what is done about files that cannot be read.
+
+        Raises:
+            UserError: If there is none, or too many of its files are bad.
+        """
+        found = self.find(split)
+        if found is None:
+            splits = sorted(self.splits or ["train (the whole data set)"])
+            raise UserError(
+                f"--dataset={self.word} has no split {split}; there are: "
+                f"{', '.join(splits)}."
+            )
+        opened = self.read(found)
+        return opened.source(policy) if isinstance(opened, Listing) else opened
+
+    @property
+    def holds_out_nothing(self):
+        """Whether all that there is is for training."""
+        return not [name for name in self.splits or () if meaning(name) != TRAIN]

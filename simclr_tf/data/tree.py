@@ -1,0 +1,166 @@
+"""The files under a folder, on this machine or on another file system."""
+
+import dataclasses
+import os
+import posixpath
+
+import tensorflow as tf
+
+# Extensions of the pictures that are read, in any case; the decoder goes by content.
+EXTENSIONS = frozenset(
+    ".jpg .jpeg .jpe .jfif .mpo .png .apng .gif .bmp .dib .webp .tif .tiff "
+    ".ppm .pgm .pbm .pnm .pfm .tga .ico .pcx .sgi .qoi .psd .dds "
+    ".jp2 .j2k .jpf .jpx .heic .heif .hif .avif".split()
+)
+_SYSTEM = frozenset(
+    [
+        "__macosx",
+        "__pycache__",
+        "@eadir",
+        "@recycle",
+        "#recycle",
+        "#snapshot",
+        "$recycle.bin",
+        "lost+found",
+        "system volume information",
+    ]
+)
+_MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", b"II*\0", b"MM\0*")
+
+
+@dataclasses.dataclass
+class Tree:
+    """What is under a folder.
+
+    Attributes:
+        pictures: List of str, sorted: files with one of `EXTENSIONS`, and those without
+            any that begin like a picture.
+        others: Dict from an extension to the number of its files, which are not read.
+        left_out: List of str, hidden folders and those of operating systems.
+        skipped: List of `(folder, reason)`: folders that cannot be read, and links to
+            folders whose files are there already.
+    """
+
+    pictures: list = dataclasses.field(default_factory=list)
+    others: dict = dataclasses.field(default_factory=dict)
+    left_out: list = dataclasses.field(default_factory=list)
+    skipped: list = dataclasses.field(default_factory=list)
+
+    def add(self, file):
+        """Sorts in a file by its name; hidden ones are ignored."""
+        name = os.path.basename(file)
+        if name.startswith("."):  # AppleDouble's ._a.jpg too
+            return
+        extension = os.path.splitext(name)[1].lower()
+        if extension in EXTENSIONS or (not extension and _begins_like_a_picture(file)):
+            self.pictures.append(file)
+        else:
+            self.others[extension] = self.others.get(extension, 0) + 1
+
+
+def printable(name):
+    """A name that can be printed, whatever its bytes are."""
+    return os.fsencode(name).decode(errors="replace")
+
+
+def is_remote(path):
+    """Whether a path is of a file system that TensorFlow reaches, such as gs://."""
+    return "://" in path
+
+
+def is_folder(path):
+    """Whether there is a folder."""
+    return tf.io.gfile.isdir(path) if is_remote(path) else os.path.isdir(path)
+
+
+def is_file(path):
+    """Whether there is a file."""
+    if not is_remote(path):
+        return os.path.isfile(path)
+    return tf.io.gfile.exists(path) and not tf.io.gfile.isdir(path)
+
+
+def read(path, size=-1):
+    """Bytes of a file, the first `size` of them.
+
+    Raises:
+        OSError: If it cannot be read.
+    """
+    if not is_remote(path):
+        with open(path, "rb") as file:
+            return file.read(size)
+    try:
+        with tf.io.gfile.GFile(path, "rb") as file:
+            return file.read(size)
+    except tf.errors.OpError as error:
+        raise OSError(0, error.message) from error
+
+
+def walk(roots):
+    """The `Tree` of each folder; each file once, whatever links there are."""
+    met, trees = set(), []
+    for root in roots:
+        tree = Tree()
+        if is_remote(root):
+            _walk_remote(root, tree)
+        else:
+            _walk_local(root, tree, met)
+        tree.pictures.sort()
+        trees.append(tree)
+    return trees
+
+
+def _walk_local(root, tree, met):
+    """Real folders first, then links to folders that were not met."""
+    waiting, links = [root], []
+    while waiting or links:
+        folder = waiting.pop() if waiting else links.pop(0)
+        real = os.path.realpath(folder)
+        if real in met:
+            tree.skipped.append((folder, "its files are there already"))
+            continue
+        met.add(real)
+        inner, linked = _scan(folder, tree)
+        waiting += inner
+        links += linked
+
+
+def _scan(folder, tree):
+    """Adds the files of a folder; gives its real folders and its links to folders."""
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        tree.skipped.append((folder, error.strerror))
+        return [], []
+    inner, linked = [], []
+    for entry in entries:
+        if not entry.is_dir():
+            tree.add(entry.path)
+        elif _is_no_data(entry.name):
+            tree.left_out.append(entry.path)
+        else:
+            (linked if entry.is_symlink() else inner).append(entry.path)
+    return inner, linked
+
+
+def _walk_remote(root, tree):
+    for folder, inner, files in tf.io.gfile.walk(root):
+        for name in filter(_is_no_data, (name.rstrip("/") for name in inner)):
+            tree.left_out.append(posixpath.join(folder, name))
+        below = folder[len(root) :].strip("/").split("/")
+        if not any(map(_is_no_data, below)):
+            for name in files:
+                tree.add(posixpath.join(folder, name))
+
+
+def _is_no_data(folder):
+    return folder.startswith(".") or folder.lower() in _SYSTEM
+
+
+def _begins_like_a_picture(file):
+    try:
+        start = read(file, 12) if is_file(file) else b""
+    except OSError:
+        return False
+    is_webp = start[:4] == b"RIFF" and start[8:] == b"WEBP"
+    return start.startswith(_MAGIC) or is_webp

@@ -1,0 +1,18 @@
+"""Reads every image of a data set and says what is there: `--mode=check`."""
+
+from simclr_tf import data
+from simclr_tf.experiment import splits
+
+
+def check(config, say=print):
+    """Prints the report of `data.check` on `--train_split` of `--dataset`.
+
+    Args:
+        config: `RunConfig`, of which `data` counts.
+        say: Callable that prints a line for the user.
+
+    Raises:
+        UserError: If the data set cannot be opened.
+    """
+    for line in data.check(splits.open_to_check(config)):
+        say(line)

@@ -1,0 +1,139 @@
+"""The splits of a run: what it trains on, and what its evaluators learn from."""
+
+import dataclasses
+import json
+import os
+
+from simclr_tf import data
+from simclr_tf.experiment import reading
+
+
+def open_training(config, say, resumes=False):
+    """The split to train on.
+
+    Where the data set has nothing to evaluate on, a part is held out and not trained
+    on: if the command evaluates, or `--held_out_fraction` is given. Else every image is
+    trained on.
+
+    Args:
+        config: `RunConfig`.
+        say: Callable that prints a line for the user.
+        resumes: Bool, whether to take the files that the run began with.
+
+    Returns:
+        `Source`.
+
+    Raises:
+        UserError: If it cannot be opened.
+    """
+    settings = config.data
+    found = _find(config, settings.dataset)
+    source = reading.remembered_training_images(config) if resumes else None
+    source = source or found.open(settings.train_split, reading.policy(config))
+    if settings.probe_dataset or not _is_undivided(found, settings):
+        return source
+    held_out = _held_out(settings)
+    if "eval" not in config.mode and settings.held_out_fraction is None:
+        say(
+            f"No split to evaluate on: all {source.num_examples:,} images are trained "
+            "on. --held_out_fraction=0.1 or --mode=train_then_eval holds some out."
+        )
+        return source
+    rest = held_out.rest(source)
+    say(
+        f"Held out to evaluate on, as there is no split for it: "
+        f"{source.num_examples - rest.num_examples:,} of {source.num_examples:,} images"
+        f" ({held_out.fraction:g} of each class, seed {held_out.seed})."
+    )
+    return rest
+
+
+def open_for_evaluators(config, training, say):
+    """What evaluators learn from, or are judged on.
+
+    Args:
+        config: `RunConfig`.
+        training: Bool, whether to learn from.
+        say: Callable that prints a line for the user.
+
+    Returns:
+        `Source`, of `--probe_dataset` where that is given.
+
+    Raises:
+        UserError: If it cannot be opened.
+    """
+    settings, policy = config.data, reading.policy(config)
+    found = _find(config, settings.probe_dataset or settings.dataset)
+    learned_from = settings.train_split
+    if settings.probe_dataset:
+        learned_from = settings.probe_split
+    if not _is_undivided(found, settings):
+        return found.open(learned_from if training else settings.eval_split, policy)
+    held_out, source = _held_out(settings), found.open(learned_from, policy)
+    if training:
+        return held_out.rest(source)
+    if not settings.probe_dataset and _has_seen_all(config):
+        say(
+            "Warning: the images that are judged on were trained on as well, as "
+            "--mode=train takes all where there is no split to evaluate on."
+        )
+    return held_out.part(source)
+
+
+def open_to_embed(config, say):
+    """`--eval_split`, or all images where there are no splits."""
+    settings, policy = config.data, reading.policy(config)
+    found = _find(config, settings.dataset)
+    if _is_undivided(found, settings):
+        say(f"No split {settings.eval_split}: all images are taken.")
+        return found.open(settings.train_split, policy)
+    return found.open(settings.eval_split, policy)
+
+
+def open_to_prepare(config, split):
+    """A split as it is.
+
+    Args:
+        config: `RunConfig`.
+        split: Str.
+    """
+    return _find(config, config.data.dataset).open(split, reading.policy(config))
+
+
+def open_to_check(config):
+    """`--train_split` as it is, however many of its files are bad."""
+    policy = dataclasses.replace(
+        reading.policy(config), on_bad_image="skip", max_bad_fraction=1.0
+    )
+    return _find(config, config.data.dataset).open(config.data.train_split, policy)
+
+
+def _find(config, word):
+    settings = config.data
+    keys = data.Keys(
+        settings.tfrecord_image_key,
+        settings.tfrecord_label_key,
+        settings.tfrecord_name_key,
+    )
+    return data.find(word, settings.data_dir, keys)
+
+
+def _is_undivided(found, settings):
+    """Whether the evaluation split is a usual one, and all that there is is train."""
+    usual = data.meaning(settings.eval_split) in ("validation", "test")
+    return usual and found.holds_out_nothing and not found.find(settings.eval_split)
+
+
+def _held_out(settings):
+    fraction = settings.held_out_fraction
+    return data.HeldOut(0.1 if fraction is None else fraction, settings.held_out_seed)
+
+
+def _has_seen_all(config):
+    """Whether the run was trained by --mode=train without a held-out part."""
+    path = os.path.join(config.model_dir, "flags.json")
+    if "train" in config.mode or not os.path.exists(path):
+        return False
+    with open(path, encoding="utf-8") as file:
+        flags = json.load(file)
+    return flags.get("mode") == "train" and flags.get("held_out_fraction") is None

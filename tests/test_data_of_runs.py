@@ -1,0 +1,85 @@
+"""Data sets of many kinds through the command."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import run
+
+SMALL = (
+    "--image_size=8 --resnet_depth=18 --width_multiplier=0.125 --train_batch_size=4 "
+    "--train_steps=1 --warmup_epochs=0 --use_blur=False --seed=1"
+).split()
+
+
+@pytest.fixture
+def start(tmp_path, capsys):
+    def call(*arguments):
+        code = run.main(["run.py", *map(str, arguments)])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call
+
+
+@pytest.fixture
+def pets(tmp_path):
+    random = np.random.RandomState(0)
+    for number in range(20):
+        path = tmp_path / "pets" / ("cat", "dog")[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = random.randint(0, 256, [9, 8, 3]).astype("uint8")
+        Image.fromarray(pixels).save(path)
+    return tmp_path / "pets"
+
+
+def test_a_part_is_held_out_where_there_is_no_split_to_judge_on(start, pets, tmp_path):
+    words = [*SMALL, f"--dataset={pets}", f"--model_dir={tmp_path / 'run'}"]
+    code, out, err = start("--mode=train_then_eval", "--evaluators=knn", *words)
+    assert (code, err) == (0, "")
+    assert "Held out to evaluate on" in out and "2 of 20 images" in out
+    assert "18 images, 2 classes" in out and "smallest class cat 9" in out
+    first = json.loads((tmp_path / "run" / "result.json").read_text())
+    code, out, _ = start("--mode=eval", f"--model_dir={tmp_path / 'run'}")
+    assert code == 0 and "Warning: the images" not in out
+    assert json.loads((tmp_path / "run" / "result.json").read_text()) == first
+
+
+def test_pretraining_alone_takes_all_and_evaluation_says_so(start, pets, tmp_path):
+    words = [*SMALL, f"--dataset={pets}", f"--model_dir={tmp_path / 'run'}"]
+    code, out, _ = start(*words)
+    assert code == 0 and "all 20 images are trained on" in out
+    code, out, _ = start("--mode=eval", f"--model_dir={tmp_path / 'run'}")
+    assert code == 0 and "were trained on as well" in out
+
+
+def test_another_data_set_for_the_evaluators(start, pets, tmp_path):
+    code, out, err = start(
+        "--mode=train_then_eval",
+        f"--dataset={pets / 'cat'}",
+        f"--probe_dataset={pets}",
+        f"--model_dir={tmp_path / 'run'}",
+        *SMALL,
+    )
+    assert (code, err) == (0, "")
+    assert "10 images, no labels" in out and "does not judge" in out
+    results = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert "eval/knn_top_1_accuracy" in results
+
+
+def test_unlabelled_images_among_labelled_ones(start, pets, tmp_path):
+    os.rename(pets / "cat" / "0.png", pets / "stray.png")
+    both = (f"--dataset={pets}", f"--model_dir={tmp_path / 'run'}", *SMALL)
+    code, out, err = start("--mode=train_then_eval", "--train_steps=5", *both)
+    assert (code, err) == (0, "")
+    assert "1 unlabelled" in out and "nan" not in out
+
+
+def test_check_needs_no_folder_of_a_run_and_writes_nothing(start, pets, tmp_path):
+    code, out, err = start("--mode=check", f"--dataset={pets}")
+    assert (code, err) == (0, "")
+    assert "20 images, 2 classes" in out and "formats: 20 PNG" in out
+    assert os.listdir(tmp_path) == ["pets"]
