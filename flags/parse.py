@@ -94,8 +94,9 @@ def help_text():
     for theme in _THEMES:
         lines += ["", theme.__doc__.removeprefix("Flags: ").capitalize()]
         for flag in by_module[theme.__name__]:
-            lines.append(
-                f"  --{flag.name}={_text(flag.default)} ({flag.parser.allowed})"
+            usage = f"--{flag.name}={_text(flag.default)} ({flag.parser.allowed})"
+            lines += textwrap.wrap(
+                usage, 88, initial_indent="  ", subsequent_indent=" " * 6
             )
             lines.append(textwrap.indent(textwrap.fill(flag.help, 82), " " * 6))
     return "\n".join(lines)

@@ -1,10 +1,11 @@
 """Which files are images, found out when a source is opened."""
 
 import concurrent.futures
+import io
 import os
 import stat
 
-from simclr_tf.data import pillow
+from simclr_tf.data import pillow, tree
 
 # Up to so many files are decoded; of more, only the headers are looked at.
 _DECODED = 1000
@@ -21,12 +22,19 @@ def find_bad(files, max_pixels):
         List of str or None, one a file.
     """
     whole = len(files) <= _DECODED
+    if any(map(tree.is_remote, files)):  # each would be read over the network
+        return [None] * len(files)
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
         return list(pool.map(lambda file: problem(file, max_pixels, whole), files))
 
 
 def problem(file, max_pixels, whole=True):
     """What is wrong with one file, str or None; `whole` decodes it."""
+    if tree.is_remote(file):
+        try:
+            return pillow.examine(io.BytesIO(tree.read(file)), max_pixels, whole)
+        except OSError as error:
+            return error.strerror
     return _no_regular_file(file) or pillow.examine(file, max_pixels, whole)
 
 

@@ -88,7 +88,7 @@ def _data_set(word, files, skipped, notes):
             taken = [(f, parts[1:]) for f, parts in files if parts[0] == split]
         paths = [file for file, _ in taken]
         name = printable(f"{word} {split}" if splits else word)
-        if split not in in_split or not classes:
+        if split not in in_split or not any(path in classes for path in paths):
             return Listing(paths, None, None, name, skipped, notes + faults)
         labels = [classes.get(file, -1) for file in paths]
         names = classes[_NAMES]
@@ -111,23 +111,33 @@ def _splits(files, tops):
 
 
 def _classes(in_split):
-    """The class of each file, over all splits, and what a user should know of it."""
-    files = [entry for entries in in_split.values() for entry in entries]
-    files = _unwrapped(files)
-    tops = [parts[0] if len(parts) > 1 else None for _, parts in files]
-    names = {top for top in tops if top is not None}
-    stray = [file for (file, _), top in zip(files, tops, strict=True) if top is None]
+    """The class of each file, over all splits, and what a user should know of it.
+
+    Returns:
+        `(classes, notes)`: a dict from file to number, which has the names of classes
+        at `_NAMES` and is empty where there are no classes; and a list of str.
+    """
+    together = _unwrapped([entry for split in in_split.values() for entry in split])
+    tops = {file: parts[0] if len(parts) > 1 else None for file, parts in together}
+    notes, labelled = [], {}
+    for split in in_split.values():
+        of_split = {file: tops[file] for file, _ in split}
+        stray = [file for file, top in of_split.items() if top is None]
+        where = f"{listed(list(map(printable, stray)))}."
+        if 2 * len(stray) < len(split):
+            labelled |= of_split
+            notes += [f"Unlabelled, beside the class folders: {where}"] if stray else []
+        elif len({*of_split.values()}) > 2:
+            notes.append(
+                f"No labels: {len(stray)} images are in no class folder: {where}"
+            )
+    names = {top for top in labelled.values() if top is not None}
     if len(names) < 2:
-        return {}, []
-    where = listed(list(map(printable, stray)))
-    if 2 * len(stray) >= len(files):
-        return {}, [f"No labels: {len(stray)} images are in no class folder: {where}."]
-    notes = _differing_by_case(names)
-    if stray:
-        notes.append(f"Unlabelled, beside the class folders: {where}.")
-    numbers, class_names = numbered(tops)
-    classes = {file: number for (file, _), number in zip(files, numbers, strict=True)}
-    return classes | {_NAMES: tuple(map(printable, class_names))}, notes
+        return {}, [note for note in notes if note.startswith("No labels")]
+    numbers, class_names = numbered(list(labelled.values()), by_value=False)
+    classes = dict(zip(labelled, numbers, strict=True))
+    classes[_NAMES] = tuple(map(printable, class_names))
+    return classes, notes + _differing_by_case(names)
 
 
 def _unwrapped(files, keep=lambda name: False):

@@ -36,16 +36,16 @@ class Listing:
         return source
 
 
-def numbered(names):
+def numbered(names, by_value=True):
     """Numbers of class names, and their order.
 
     Args:
         names: List of str; None or "" where there is no label.
+        by_value: Bool, whether names that are all numbers are in order of number.
 
     Returns:
         `(labels, class_names)`: ints, -1 where there is no label, and a tuple of str,
-        in order of number if all are numbers, else of the alphabet; `(None, None)`
-        where no label is known.
+        else in order of the alphabet; `(None, None)` where no label is known.
 
     Example:
         >>> numbered(["10", "", "9"])
@@ -54,7 +54,7 @@ def numbered(names):
     known = {name for name in names if name}
     if not known:
         return None, None
-    is_number = all(name.isdecimal() and name.isascii() for name in known)
+    is_number = by_value and all(name.isdecimal() and name.isascii() for name in known)
     classes = tuple(sorted(known, key=(lambda n: (int(n), n)) if is_number else None))
     numbers = {name: number for number, name in enumerate(classes)}
     return [numbers.get(name, -1) for name in names], classes

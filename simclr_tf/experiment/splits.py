@@ -70,6 +70,8 @@ def open_for_evaluators(config, training, say):
     if not _is_undivided(found, settings):
         return found.open(learned_from if training else settings.eval_split, policy)
     held_out, source = _held_out(settings), found.open(learned_from, policy)
+    if not source.num_classes:
+        return source  # nothing to judge by, which is refused
     if training:
         return held_out.rest(source)
     if not settings.probe_dataset and _has_seen_all(config):

@@ -208,3 +208,13 @@ def test_a_folder_on_another_file_system(folder):
     source = data.open_source("ram://set")
     assert source.class_names == ("cat", "dog") and source.num_examples == 2
     assert len(list(source.as_dataset())) == 2
+
+
+def test_classes_are_in_order_of_the_alphabet_numbers_too(folder):
+    assert data.open_source(folder("9/a.png", "10/b.png")).class_names == ("10", "9")
+
+
+def test_an_unlabelled_split_leaves_the_others_their_labels(folder):
+    root = folder("train/a.png", "train/b.png", "test/c/x.png", "test/d/y.png")
+    assert data.open_source(root, "train").num_classes is None
+    assert data.open_source(root, "test").class_names == ("c", "d")
