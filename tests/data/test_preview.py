@@ -110,7 +110,7 @@ def test_the_page_escapes_what_it_shows():
 
 @pytest.mark.parametrize("mode", ["pretrain", "finetune"])
 def test_the_command_writes_both_without_a_run(tmp_path, monkeypatch, capsys, mode):
-    folder_of(tmp_path / "pictures", [(30, 20), (9, 40)], ("only", "only"))
+    folder_of(tmp_path / "pictures", [(30, 20), (9, 40)], ("cat", "dog"))
     monkeypatch.chdir(tmp_path)
     arguments = ["--mode=preview", "--dataset=pictures", "--image_size=8", "--seed=0"]
     arguments += ["--preview_images=1", "--preview_pairs=2", "--from_scratch"]
