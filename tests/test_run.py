@@ -12,6 +12,7 @@ from PIL import Image
 
 import run
 from simclr_tf import export
+from simclr_tf.experiment import training
 from simclr_tf.training import callbacks
 
 SMALL = (
@@ -153,6 +154,51 @@ def test_a_killed_run_resumes_bit_identical(start, tmp_path, monkeypatch):
         np.testing.assert_array_equal(value, resumed[key], err_msg=key)
     code, out, _ = start(*flags)
     assert code == 0 and "at the last step already" in out
+
+
+def test_a_run_whose_files_vanish_ends_and_resumes_bit_identical(
+    start, tmp_path, folder, monkeypatch
+):
+    flags = (
+        "--train_steps=4",
+        "--checkpoint_steps=2",
+        "--keep_checkpoint_max=0",
+        "--max_bad_fraction=0.05",
+    )
+    cats = os.path.join(folder, "train", "cat")
+    with open(os.path.join(cats, "7.png"), "wb") as file:
+        file.write(b"<html>")  # bad from the start: left out
+    shutil.copytree(folder, tmp_path / "copy")
+    train = training.train
+
+    def train_without_two(session, say):
+        for name in ("1.png", "2.png"):
+            path = os.path.join(session.config.data.dataset, "train", "cat", name)
+            if os.path.exists(path):
+                os.remove(path)
+        return train(session, say)
+
+    monkeypatch.setattr(training, "train", train_without_two)
+    code, out, err = start(*flags, model_dir="whole", dataset=str(tmp_path / "copy"))
+    assert (code, err) == (0, "")
+    for text in ("Skipped 1 images", "7.png", "Skipped the image", "cat/1.png"):
+        assert text in out
+    with monkeypatch.context() as patch:
+        on_step = callbacks.SaveCheckpoints.on_step
+
+        def save_and_die(self, step, logs):
+            on_step(self, step, logs)
+            raise KeyboardInterrupt
+
+        patch.setattr(callbacks.SaveCheckpoints, "on_step", save_and_die)
+        assert start(*flags)[0] == 130
+    code, out, _ = start(*flags)
+    assert code == 0 and "19 images" in out  # of the list, though 17 are there
+    whole, resumed = saved(tmp_path, "whole", 4), saved(tmp_path, "run", 4)
+    for key, value in networks(whole, "model/").items():
+        np.testing.assert_array_equal(value, resumed[key], err_msg=key)
+    named = (tmp_path / "run" / "bad_images.txt").read_text()
+    assert all(f"{number}.png" in named for number in (1, 2, 7))
 
 
 def test_tiny_data_ends(start):

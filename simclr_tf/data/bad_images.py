@@ -138,6 +138,40 @@ class BadImages:
             lambda readable, *_: ~readable, attempt, start, shape_invariants=shapes
         )[2]
 
+    def take_all(self, read, positions, indices, spec):
+        """What `read` makes of several images, those that are bad replaced.
+
+        All are tried at once, which costs next to nothing; only where that fails they
+        are tried one by one.
+
+        Args:
+            read: Function in graph mode from a position and an index to tensors.
+            positions: Int64 `[n]`, what `read` is told beside the index.
+            indices: Int64 `[n]`.
+            spec: Nested `tf.TensorSpec` of what `read` gives for one.
+
+        Returns:
+            What `read` gives, batched.
+        """
+        each = tf.data.Dataset.from_tensor_slices((positions, indices))
+        count = tf.size(positions, tf.int64)
+
+        def one_by_one(position, index):
+            return self.take_next(lambda index: read(position, index), index, spec)
+
+        def tried():
+            values = each.map(read, num_parallel_calls=cores())
+            values = values.batch(count).map(lambda *values: (True, values))
+            nothing = tf.data.Dataset.from_tensors((False, _zeros_of(values)))
+            return values.ignore_errors().concatenate(nothing).take(1)
+
+        readable, values = tried().get_single_element()
+        return tf.cond(
+            readable,
+            lambda: values,
+            lambda: each.map(one_by_one).batch(count).get_single_element(),
+        )
+
     @contextlib.contextmanager
     def counted(self):
         """Where batches are read: too many bad images end it with one line.
@@ -253,6 +287,18 @@ def _names_in(path):
 
 def _zeros(spec):
     return tf.zeros([side or 0 for side in spec.shape], spec.dtype)
+
+
+def _zeros_of(dataset):
+    _, spec = dataset.element_spec
+    return tf.nest.map_structure(_zeros, spec)
+
+
+def cores():
+    """Int, the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _with_shape(value, spec):

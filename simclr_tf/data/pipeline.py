@@ -6,18 +6,18 @@ threads, replicas or workers, and a run resumes at any step at no cost.
 """
 
 import dataclasses
-import os
 import typing
 
 import tensorflow as tf
 
 from simclr_tf.data import decoding
-from simclr_tf.data.bad_images import BadImages
+from simclr_tf.data.bad_images import BadImages, cores
 from simclr_tf.data.images import decode
 from simclr_tf.data.sources import in_memory
 from simclr_tf.data.views import Views, layer_of_each
 
 _SHUFFLE_BUFFER = 10_000  # of sources without random access
+_PIECE = 16  # images of a batch of files that are changed together
 
 
 @dataclasses.dataclass(frozen=True)
@@ -185,27 +185,37 @@ def _of_one_size(source, places, share, views):
 def _of_files(source, places, share, views, bad_images):
     """Batches of files: cropped one by one as they are decoded, then changed together.
 
-    No more pictures are decoded at a time than there are cores.
+    A batch is made in pieces that stay in a processor's cache. No more pictures are
+    decoded at a time than there are cores, for each of two pieces.
     """
-    batch_size, max_pixels = places.batch_size, bad_images.policy.max_image_pixels
+    rows, max_pixels = share.rows(places.batch_size), bad_images.policy.max_image_pixels
+    piece = max(size for size in range(1, _PIECE + 1) if rows % size == 0)
     spec = (views.crops_spec, *_label_spec(source))
 
-    def crops(position):
-        def read(index):
-            encoded, *label = tf.nest.flatten(source.read_encoded(index))
-            return (views.crops(encoded, position, max_pixels), *label)
+    def read(position, index):
+        encoded, *label = tf.nest.flatten(source.read_encoded(index))
+        return (views.crops(encoded, position, max_pixels), *label)
 
-        return position, bad_images.take_next(read, places.index(position)[0], spec)
+    def examples(positions):
+        step, first = (
+            positions[0] // places.batch_size,
+            positions[0] % places.batch_size,
+        )
+        crops, *labels = bad_images.take_all(
+            read, positions, places.index(positions), spec
+        )
+        return views.after_crops(crops, labels, step, (first, places.batch_size))
 
-    def batch(positions, example):
-        step, first = positions[0] // batch_size, positions[0] % batch_size
-        place = (first, batch_size) if share.total > 1 else ()
-        crops, *labels = example
-        return views.after_crops(crops, labels, step, place)
+    pieces = places.positions(share).batch(piece, drop_remainder=True)
+    batches = pieces.map(examples, num_parallel_calls=2).batch(rows // piece)
+    return batches.map(lambda *batch: _joined(batch, rows))
 
-    examples = places.positions(share).map(crops, num_parallel_calls=_cores())
-    examples = examples.batch(share.rows(batch_size), drop_remainder=True)
-    return examples.map(batch, **_parallel())
+
+def _joined(batch, rows):
+    """Tensors `[rows, ..]` of `[pieces, rows of a piece, ..]`."""
+    return tf.nest.map_structure(
+        lambda one: tf.reshape(one, [rows, *one.shape[2:]]), batch
+    )
 
 
 def _decoded(source, places, share, cache, bad_images):
@@ -289,7 +299,7 @@ def eval_batches(
         batches = positions.batch(rows).map(read, **_parallel())
         batches = batches.map(prepared, **_parallel())
     elif source.encoded and source.random_access:
-        batches = positions.map(read_file, num_parallel_calls=_cores()).batch(rows)
+        batches = positions.map(read_file, num_parallel_calls=cores()).batch(rows)
     else:
         if source.random_access:
             images = positions.map(read, **_parallel())
@@ -329,10 +339,6 @@ def _with_rows(batch, rows):
     for tensor in tf.nest.flatten(batch):
         tensor.set_shape([rows, *tensor.shape[1:]])
     return batch if len(batch) > 1 else batch[0]
-
-
-def _cores():
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4
 
 
 def _parallel():

@@ -218,8 +218,9 @@ def _report(source, split, directory, about, say):
 
 def _images_per_second(source, count=200):
     """How fast a source is decoded, by its first images."""
-    start, done = time.perf_counter(), 0
-    for _ in source.as_dataset().ignore_errors().take(min(count, source.num_examples)):
+    done, start = 0, None
+    for _ in source.as_dataset().ignore_errors().take(count):
+        start = start or time.perf_counter()  # after what is done once
         done += 1
     return done / (time.perf_counter() - start)
 

@@ -1,0 +1,251 @@
+"""Images a second of two views, beside the published pipeline and bare decoding.
+
+    python benchmarks/input_pipeline.py [--rows=0.2,1,4,12,32px] [--rounds=5]
+
+Photographs of several sizes (in megapixels) are made by code, and each is read from its
+own file. The pipelines run in turn; printed are medians, their ratio to the published
+pipeline, and the peak memory of the process so far. Compare ratios, not images a second
+of different machines. `n/a`: torchvision is not installed.
+"""
+
+import argparse
+import itertools
+import os
+import resource
+import statistics
+import tempfile
+import time
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from simclr_tf import augmentation, data
+from simclr_tf.data.prepare import prepare
+
+SIDES = {"0.2": (375, 500), "1": (864, 1152), "4": (1728, 2304), "12": (3000, 4000)}
+COUNTS = {"0.2": 640, "1": 400, "4": 240, "12": 160}  # images a round
+FILES, SIZE, BATCH = 8, 224, 16
+READY = 4  # batches that may be made before the clock starts
+
+
+def photograph(height, width, seed):
+    """Noise of many octaves and some sharp shapes: as much detail as a photograph."""
+    random = np.random.RandomState(seed)
+    pixels = np.zeros([height, width, 3], np.float32)
+    cells = 4
+    while cells < max(height, width):
+        shape = [max(2, cells * height // width), cells, 3]
+        noise = random.uniform(-1, 1, shape).astype(np.float32)
+        noise *= [1, 0.6, 0.8]
+        planes = [
+            Image.fromarray(noise[..., c]).resize((width, height), Image.BICUBIC)
+            for c in range(3)
+        ]
+        pixels += np.stack([np.asarray(plane) for plane in planes], -1) * cells**-0.8
+        cells *= 2
+    for _ in range(12):
+        top, left = random.randint(height), random.randint(width)
+        pixels[top : top + height // 6, left : left + width // 5] *= -0.7
+    pixels = (pixels - pixels.min()) / np.ptp(pixels) * 255
+    return Image.fromarray(pixels.astype(np.uint8))
+
+
+def literal_view(image, size, color, blur):
+    """One view by tf.image, one image at a time, as the published code draws it."""
+    begin, shape, _ = tf.image.sample_distorted_bounding_box(
+        tf.shape(image),
+        tf.constant([[[0.0, 0.0, 1.0, 1.0]]]),
+        min_object_covered=0.1,
+        aspect_ratio_range=(3 / 4, 4 / 3),
+        area_range=(0.08, 1.0),
+        max_attempts=100,
+    )
+    image = tf.image.resize(tf.slice(image, begin, shape), (size, size), "bicubic")
+    image = tf.image.random_flip_left_right(image)
+    if color:
+        image = sometimes(0.8, jitter, image)
+        image = sometimes(0.2, grayscale, image)
+    image = tf.clip_by_value(tf.reshape(image, [size, size, 3]), 0.0, 1.0)
+    return sometimes(0.5, literal_blur, image) if blur else image
+
+
+def sometimes(probability, change, image):
+    """The published `random_apply`."""
+    return tf.cond(
+        tf.random.uniform([]) < probability, lambda: change(image), lambda: image
+    )
+
+
+def jitter(image, strength=1.0):
+    """The published `color_jitter_rand`: four changes in random order."""
+    spread = 0.8 * strength
+    changes = (
+        lambda x: x * tf.random.uniform([], 1 - spread, 1 + spread),
+        lambda x: tf.image.random_contrast(x, 1 - spread, 1 + spread),
+        lambda x: tf.image.random_saturation(x, 1 - spread, 1 + spread),
+        lambda x: tf.image.random_hue(x, 0.2 * strength),
+    )
+    order = tf.random.shuffle(tf.range(4))
+    for slot in range(4):
+        branches = [lambda f=f, x=image: f(x) for f in changes]
+        image = tf.clip_by_value(tf.switch_case(order[slot], branches), 0.0, 1.0)
+    return image
+
+
+def grayscale(image):
+    """The published `to_grayscale`, which keeps three channels."""
+    return tf.tile(tf.image.rgb_to_grayscale(image), [1, 1, 3])
+
+
+def literal_blur(image):
+    """The published `gaussian_blur`: two depthwise convolutions of one image."""
+    radius = SIZE // 10 // 2
+    window = tf.range(-radius, radius + 1, dtype=tf.float32)
+    window = tf.exp(-tf.square(window) / (2.0 * tf.random.uniform([], 0.1, 2.0) ** 2))
+    window = tf.tile(
+        (window / tf.reduce_sum(window))[:, None, None, None], [1, 1, 3, 1]
+    )
+    for each in (window, tf.transpose(window, [1, 0, 2, 3])):
+        image = tf.nn.depthwise_conv2d(image[None], each, [1, 1, 1, 1], "SAME")[0]
+    return image
+
+
+def published(read, count, size, color, blur):
+    """The published input function: decoded whole, in floats, a view at a time."""
+
+    def views(index):
+        image = tf.image.convert_image_dtype(read(index), tf.float32)
+        return tuple(literal_view(image, size, color, blur) for _ in range(2))
+
+    return _batches(count, views)
+
+
+def bare(read, count):
+    """Decoding alone."""
+    return _batches(count, lambda index: tf.shape(read(index)))
+
+
+def torchvision_views(paths, count, color, blur):
+    """Torchvision v2, one process; None where it is not installed."""
+    try:
+        from torchvision.transforms import v2
+    except ImportError:
+        return None
+    steps = [v2.RandomResizedCrop(SIZE, interpolation=3), v2.RandomHorizontalFlip()]
+    if color:
+        steps += [v2.RandomApply([v2.ColorJitter(0.8, 0.8, 0.8, 0.2)], 0.8)]
+        steps += [v2.RandomGrayscale(0.2)]
+    if blur:
+        steps += [v2.RandomApply([v2.GaussianBlur(23, (0.1, 2.0))], 0.5)]
+    view = v2.Compose([v2.PILToTensor(), *steps, v2.ToDtype(None, scale=True)])
+    files = itertools.islice(itertools.cycle(paths), count)
+    return ([view(Image.open(path)) for _ in range(2)] for path in files)
+
+
+def ours(source, count, view):
+    """The pipeline of a training, as it is."""
+    return data.train_batches(source, BATCH, count // BATCH, view=view, seed=1)
+
+
+def _batches(count, function):
+    dataset = tf.data.Dataset.range(count)
+    dataset = dataset.map(function, num_parallel_calls=tf.data.AUTOTUNE)
+    return dataset.batch(BATCH).prefetch(2)
+
+
+def images_per_second(batches, count):
+    """Images a second, after the first batches."""
+    iterator = iter(batches)
+    for _ in range(READY):
+        next(iterator)
+    start = time.perf_counter()
+    for _ in iterator:
+        pass
+    return (count - READY * BATCH) / (time.perf_counter() - start)
+
+
+def print_row(name, makers, count, rounds):
+    """Runs pipelines in turn; prints each one's median and its ratio to the first."""
+    speeds = {kind: [] for kind in makers}
+    for _ in range(rounds):
+        for kind, make in makers.items():
+            batches = make()
+            if batches is not None:
+                speeds[kind].append(images_per_second(batches, count))
+    medians = {k: statistics.median(v) for k, v in speeds.items() if v}
+    base = medians["published"]
+    cells = [
+        f"{medians[k]:>9.0f} x{medians[k] / base:<6.2f}"
+        if k in medians
+        else f"{'n/a':>17}"
+        for k in makers
+    ]
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"{name:<22}" + "".join(cells) + f"{peak:>8.1f} GiB", flush=True)
+
+
+def print_files(size, rounds, directory):
+    """The rows of photographs of one size."""
+    folder = os.path.join(directory, size)
+    os.makedirs(folder)
+    for number in range(FILES):
+        picture = photograph(*SIDES[size], number)
+        picture.save(os.path.join(folder, f"{number}.jpg"), quality=90)
+    source = data.open_source(folder)
+    copy = os.path.join(directory, f"{size}-prepared")
+    prepare(source, "train", copy, 320, say=lambda line: None)
+    packed, paths = data.open_source(copy), source.paths
+    files, count = tf.constant(paths), COUNTS[size]
+
+    def read(index):
+        return tf.io.decode_jpeg(tf.io.read_file(files[index % FILES]), channels=3)
+
+    for color, blur in ((False, False), (True, False), (True, True)):
+        view = augmentation.SimCLRAugmentation(SIZE, float(color), blur, seed=0)
+        if not color:
+            view = augmentation.CropAndFlip(SIZE, seed=0)
+        makers = {
+            "published": lambda c=color, b=blur: published(read, count, SIZE, c, b),
+            "ours": lambda v=view: ours(source, count, v),
+            "prepared": lambda v=view: ours(packed, count, v),
+            "torchvision": lambda c=color, b=blur: torchvision_views(
+                paths, count, c, b
+            ),
+            "decoding": lambda: bare(read, count),
+        }
+        what = "crop, flip" + ", colour" * color + ", blur" * blur
+        print_row(f"{size} MP {what}", makers, count, rounds)
+
+
+def print_arrays(rounds):
+    """The rows of 32-pixel arrays in memory."""
+    images = np.random.RandomState(0).randint(0, 256, [4096, 32, 32, 3]).astype("uint8")
+    source, count = data.ArraySource(images), 4096
+    for color in (False, True):
+        view = augmentation.SimCLRAugmentation(32, float(color), False, seed=0)
+        makers = {
+            "published": lambda c=color: published(source.read, count, 32, c, False),
+            "ours": lambda v=view: ours(source, count, v),
+        }
+        print_row(f"32 px crop, flip{', colour' * color}", makers, count, rounds)
+
+
+def main():
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", default="0.2,1,4,12,32px")
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    names = ("published", "ours", "prepared", "torchvision", "decoding")
+    print(f"{'two views':<22}" + "".join(f"{name:>10}{'':7}" for name in names))
+    with tempfile.TemporaryDirectory() as directory:
+        for row in arguments.rows.split(","):
+            if row == "32px":
+                print_arrays(arguments.rounds)
+            else:
+                print_files(row, arguments.rounds, directory)
+
+
+if __name__ == "__main__":
+    main()
