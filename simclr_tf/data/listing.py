@@ -41,11 +41,12 @@ def numbered(names, by_value=True):
 
     Args:
         names: List of str; None or "" where there is no label.
-        by_value: Bool, whether names that are all numbers are in order of number.
+        by_value: Bool, whether names that are all numbers are in order of number; all
+            others are in that of the alphabet.
 
     Returns:
-        `(labels, class_names)`: ints, -1 where there is no label, and a tuple of str,
-        else in order of the alphabet; `(None, None)` where no label is known.
+        `(labels, class_names)`: ints, -1 where there is no label, and a tuple of str;
+        `(None, None)` where no label is known.
 
     Example:
         >>> numbered(["10", "", "9"])
