@@ -60,8 +60,9 @@ values.one_of(
 values.floating(
     "max_bad_fraction",
     0.01,
-    "Share of bad images above which a data set is refused when it is opened. Ten "
-    "times as many may break or vanish while a run goes on.",
+    "Share of bad images above which a data set is refused when it is opened; one is "
+    "always skipped, except with 0. Ten times as many may break or vanish while a run "
+    "goes on.",
     low=0,
     high=1,
 )

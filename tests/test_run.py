@@ -181,7 +181,7 @@ def test_a_run_whose_files_vanish_ends_and_resumes_bit_identical(
     monkeypatch.setattr(training, "train", train_without_two)
     code, out, err = start(*flags, model_dir="whole", dataset=str(tmp_path / "copy"))
     assert (code, err) == (0, "")
-    for text in ("Skipped 1 images", "7.png", "Skipped the image", "cat/1.png"):
+    for text in ("skipped 1: it", "7.png", "Skipped the image", "cat/1.png"):
         assert text in out
     with monkeypatch.context() as patch:
         on_step = callbacks.SaveCheckpoints.on_step
@@ -319,7 +319,10 @@ def test_wrong_data_is_one_line_and_writes_nothing(start, folder, tmp_path):
     broken = os.path.join(folder, "train", "cat", "3.png")
     with open(broken, "r+b") as file:
         file.truncate(100)
-    refused(start(), "Cannot read 1 of 20 images", broken, "--max_bad_fraction=0.01")
+    refused(start("--max_bad_fraction=0"), "Cannot read 1 of 20 images", broken)
+    with open(broken.replace("3.png", "4.png"), "wb"):
+        pass
+    refused(start(), "Cannot read 2 of 20 images", broken, "--max_bad_fraction=0.01")
     flat = tmp_path / "flat"
     for split in ("train", "test"):
         (flat / split).mkdir(parents=True)

@@ -32,7 +32,8 @@ class BadImagePolicy:
     Attributes:
         on_bad_image: "skip", or "fail" at the first.
         max_bad_fraction: Float in [0, 1], share of bad images above which a data set is
-            refused when it is opened; ten times as many may break while it is used.
+            refused when it is opened; ten times as many may break while it is used. One
+            bad image is always allowed, except with 0.
         max_image_pixels: Int, pixels of the largest picture that is allowed.
     """
 
@@ -50,12 +51,14 @@ class BadImagePolicy:
         Raises:
             UserError: Naming some of them.
         """
-        if self.on_bad_image == "fail":
-            allowed = 0
-        else:
-            allowed = self.max_bad_fraction * total
-        if len(bad) > allowed or (bad and len(bad) == total):
+        if len(bad) > self.allowed(total) or (bad and len(bad) == total):
             raise UserError(_too_many(bad, total, self))
+
+    def allowed(self, total, times=1):
+        """How many of `total` images may be bad, or `times` as many."""
+        if self.on_bad_image == "fail" or self.max_bad_fraction == 0:
+            return 0
+        return max(times * self.max_bad_fraction * total, 1)
 
 
 SKIP_FEW = BadImagePolicy()
@@ -77,12 +80,7 @@ class BadImages:
         self._found, self._error = {}, None
         self._lock = threading.Lock()
         self._named = _names_in(path)
-        if source.skipped and say:
-            say(
-                f"Skipped {len(source.skipped)} images that cannot be read: "
-                f"{listed(_described(source.skipped))}."
-            )
-        for file, reason in source.skipped:
+        for file, reason in source.origin.bad:
             self._write(file, reason)
 
     @property
@@ -205,9 +203,7 @@ class BadImages:
 
     def _require_few(self):
         total, policy = self._source.num_examples, self.policy
-        allowed = _MORE_LATER * policy.max_bad_fraction * total
-        if policy.on_bad_image == "fail":
-            allowed = 0
+        allowed = policy.allowed(total, _MORE_LATER)
         if len(self._found) > allowed or len(self._found) == total:
             bad = list(self._found.values())
             self._error = UserError(_too_many(bad, total, policy))

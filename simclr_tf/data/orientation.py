@@ -51,16 +51,23 @@ def jpeg_orientation(encoded):
 
 def turned_shape(shape, orientation):
     """Height and width `[2]` of the upright picture, from those of the stored one."""
-    return tf.where(orientation >= 5, shape[::-1], shape)
+    return tf.where(orientation >= 5, tf.gather(shape, [1, 0]), shape)
 
 
 def turn(image, orientation):
     """The upright picture of stored pixels `[H, W, C]`."""
 
     def turned():
+        # By index: of transposed bytes oneDNN says on stderr that it has no such form.
         rows, columns, transposed = _turns(orientation)
-        flipped = tf.raw_ops.Reverse(tensor=image, dims=[rows, columns, False])
-        return tf.transpose(flipped, tf.where(transposed, [1, 0, 2], [0, 1, 2]))
+        height, width, channels = tf.unstack(tf.shape(image))
+        down, across = tf.unstack(turned_shape(tf.shape(image)[:2], orientation))
+        down, across = tf.meshgrid(tf.range(down), tf.range(across), indexing="ij")
+        row = tf.where(transposed, across, down)
+        column = tf.where(transposed, down, across)
+        row = tf.where(rows, height - 1 - row, row)
+        column = tf.where(columns, width - 1 - column, column)
+        return tf.gather(tf.reshape(image, [-1, channels]), row * width + column)
 
     upright = tf.cond(orientation == 1, lambda: image, turned)
     return tf.ensure_shape(upright, [None, None, image.shape[-1]])

@@ -32,6 +32,8 @@ def embed(config, strategy, say=print):
     if chief:
         files.make_directory(config.model_dir)
     say(f"Features of {source.name} from {prefix}.")
+    for line in source.reasons():
+        say(f"{source.name}: {line}.")
     found, rows = evaluation.features_of(
         model.encoder, source, config, strategy, config.eval.eval_steps
     )

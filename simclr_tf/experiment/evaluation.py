@@ -134,6 +134,8 @@ class Splits:
         flag = learned if training else "eval_split"
         where = "probe_dataset" if settings.probe_dataset else "dataset"
         source = splits.open_for_evaluators(self._config, training, self._say())
+        for line in source.reasons():
+            self._say()(f"{source.name}: {line}.")
         if not _is_labelled(source):
             cure = ", or --evaluators=head without --compare_untrained" * training
             raise UserError(

@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from simclr_tf import keras_compat
 from simclr_tf.augmentation import EvaluationCrop
+from simclr_tf.data.images import decode_for_serving
 from simclr_tf.training import _common
 
 
@@ -109,8 +110,7 @@ class ServedNetworks:
         return {name: tf.identity(value) for name, value in outputs.items()}
 
     def _preprocess_bytes(self, encoded):
-        image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
-        return self._preprocess(tf.ensure_shape(image, [None, None, 3]))
+        return self._preprocess(decode_for_serving(encoded))
 
     def _outputs(self, images):
         """What is served of float images `[B, H, W, 3]` in [0, 1]."""

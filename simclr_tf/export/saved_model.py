@@ -29,15 +29,15 @@ def save(
     signature `preprocessed`.
 
     Signatures: `serving_default` takes `images`, uint8 `[B, H, W, 3]` of any height and
-    width; `serve_image_bytes` takes `image_bytes`, strings `[B]` (JPEG, PNG, GIF's
-    first frame, BMP), each of its own size. Both give `features` `[B, C]`, and
-    `logits` and `probabilities` where there is a linear head. `endpoints` takes
-    `images` and gives the outputs of every block group and of the heads. The
-    evaluation preprocessing is inside of these three. `preprocessed` takes `images`
-    that have it behind them, or are views: float32 `[B, H, W, 3]` in [0, 1], of any
-    size with `tf_models.ResNet`, else of `image_size`; it gives what `serving_default`
-    does, computed in float32 under any policy of mixed precision. The other signatures
-    compute as the encoder does.
+    width; `serve_image_bytes` takes `image_bytes`, strings `[B]` (JPEG, turned as its
+    Exif block says, PNG, GIF's first frame, BMP), each of its own size. Both give
+    `features` `[B, C]`, and `logits` and `probabilities` where there is a linear head.
+    `endpoints` takes `images` and gives the outputs of every block group and of the
+    heads. The evaluation preprocessing is inside of these three. `preprocessed` takes
+    `images` that have it behind them, or are views: float32 `[B, H, W, 3]` in [0, 1],
+    of any size with `tf_models.ResNet`, else of `image_size`; it gives what
+    `serving_default` does, computed in float32 under any policy of mixed precision. The
+    other signatures compute as the encoder does.
 
     Args:
         encoder: Keras model from float images in [0, 1] to `[B, C]` or `[B, h, w, C]`.

@@ -22,12 +22,14 @@ class Source:
         encoded: Bool, whether examples are files: `read_encoded(index)` then gives
             their bytes where `read` gives pictures.
         skipped: List of `(file, reason)`, what was left out when it was opened.
+        bad: List of those of them that are images that cannot be read.
         notes: List of str, lines about it that a user should know.
     """
 
     random_access = True
     encoded = False
     skipped = ()
+    bad = ()
     notes = ()
 
     def __init__(
@@ -91,7 +93,7 @@ class Source:
             List of str: the smallest and the largest class where that is known, what
             was skipped and why, and `notes`.
         """
-        return [*self._class_sizes(), *self._reasons(), *self.notes]
+        return [*self._class_sizes(), *self.reasons(), *self.notes]
 
     def _class_sizes(self):
         labels = self.labels() if self.labels_at_hand else None
@@ -106,7 +108,8 @@ class Source:
         unlabelled = int(np.sum(labels < 0))
         return [line + (f", {unlabelled:,} unlabelled" if unlabelled else "")]
 
-    def _reasons(self):
+    def reasons(self):
+        """Why examples were skipped, a line each."""
         reasons = collections.Counter(reason for _, reason in self.skipped)
         first = dict(reversed([(reason, file) for file, reason in self.skipped]))
         return [

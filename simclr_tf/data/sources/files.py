@@ -51,7 +51,7 @@ class FileSource(Source):
         super().__init__(
             name, len(paths), class_names, labels=labels, file_names=self.paths
         )
-        self.skipped = skipped
+        self.skipped = self.bad = skipped
         # What would keep a reader waiting fails as an empty name does.
         readable = paths if policy else checks.never_waiting(paths)
         self._paths = tf.constant([os.fsencode(path) for path in readable])
