@@ -65,7 +65,8 @@ def decode(encoded, ratio=1, max_pixels=MAX_PIXELS):
         uint8 RGB `[H, W, 3]`, upright.
 
     Raises:
-        tf.errors.OpError: If it is no picture, a broken or too large one.
+        tf.errors.OpError: If it is no picture, a broken or too large one; eagerly, of
+            what Pillow reads, ValueError.
     """
     header = read_header(encoded, max_pixels)
     ratio = tf.convert_to_tensor(ratio)
@@ -209,12 +210,19 @@ def _png_header(encoded):
 
 
 def _pillow_header(encoded):
-    shape = tf.numpy_function(pillow.upright_shape, [encoded], tf.int32)
+    shape = _by_pillow(pillow.upright_shape, encoded, tf.int32)
     return tf.concat([[_PILLOW], tf.ensure_shape(shape, [2]), [1]], axis=0)
 
 
 def _pillow_image(encoded):
-    return tf.numpy_function(pillow.decode, [encoded], tf.uint8)
+    return _by_pillow(pillow.decode, encoded, tf.uint8)
+
+
+def _by_pillow(function, encoded, dtype):
+    """What a function of Python makes of a file's bytes."""
+    if tf.executing_eagerly():  # `tf.numpy_function` would lose zeros at the end
+        return tf.constant(function(encoded.numpy()), dtype)
+    return tf.numpy_function(function, [encoded], dtype)
 
 
 def _cut(image, box):

@@ -138,6 +138,8 @@ def _scan(word, file, keys):
         raise
     except Exception as error:  # TensorFlow's and protobuf's, of many kinds
         reason = (getattr(error, "message", "") or str(error)).splitlines()[0]
+        # TensorFlow names its operations before and behind what it says.
+        reason = re.sub(r"\{\{.*?\}\}|\[Op:.*", "", reason).strip()
         raise UserError(
             f"--dataset={word}: {file} is cut, or no TFRecord file of "
             f"tf.train.Examples ({reason})."
