@@ -17,6 +17,7 @@ import tensorflow as tf
 from simclr_tf.data import checks
 from simclr_tf.data.images import MAX_PIXELS
 from simclr_tf.data.label_subset import listed
+from simclr_tf.data.tree import printable
 from simclr_tf.errors import UserError
 
 # A run that is under way bears so many times what is allowed when it is opened: it has
@@ -219,7 +220,7 @@ class BadImages:
 
     def _write(self, file, reason):
         """Names it in the file, once over all runs that write there."""
-        file = _printable(file)
+        file = printable(file)
         if self._path and file not in self._named:
             self._named.add(file)
             os.makedirs(os.path.dirname(self._path), exist_ok=True)
@@ -229,7 +230,7 @@ class BadImages:
     def _say_one(self, file, reason):
         """Names it to the user, until there are many."""
         if self._say and len(self._found) <= _NAMED:
-            self._say(f"Skipped the image {_printable(file)}: {reason}.")
+            self._say(f"Skipped the image {printable(file)}: {reason}.")
         if self._say and len(self._found) == _NAMED:
             self._say(f"More of them are named in {self._path or 'no place'} only.")
 
@@ -265,12 +266,7 @@ def _too_many(bad, total, policy):
 
 
 def _described(bad):
-    return [f"{_printable(file)} ({reason})" for file, reason in bad]
-
-
-def _printable(file):
-    """A name that can be printed, whatever its bytes are."""
-    return " ".join(os.fsencode(file).decode(errors="replace").split("\n"))
+    return [f"{printable(file)} ({reason})" for file, reason in bad]
 
 
 def _names_in(path):

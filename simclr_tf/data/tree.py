@@ -59,8 +59,9 @@ class Tree:
 
 
 def printable(name):
-    """A name that can be printed, whatever its bytes are."""
-    return os.fsencode(name).decode(errors="replace")
+    """A name on one line, whatever its bytes are: "?" for what cannot be shown."""
+    text = os.fsencode(name).decode(errors="replace")
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def is_remote(path):
