@@ -5,6 +5,7 @@ again under `TF_USE_LEGACY_KERAS=1`.
 """
 
 import contextlib
+import inspect
 import warnings
 
 import tensorflow as tf
@@ -66,6 +67,13 @@ def strategy_of(model):
     variable = variable.value if IS_KERAS_3 and variable is not None else variable
     made_under = getattr(variable, "distribute_strategy", None)
     return made_under or tf.distribute.get_strategy()
+
+
+def call_in_mode(layer, inputs, training):
+    """What a layer gives in training or inference, whether or not it knows of these."""
+    if IS_KERAS_3 or "training" in inspect.signature(layer.call).parameters:
+        return layer(inputs, training=training)
+    return layer(inputs)
 
 
 def unpack(data):

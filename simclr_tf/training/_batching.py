@@ -3,14 +3,18 @@
 import tensorflow as tf
 
 from simclr_tf.data import batched_views
+from simclr_tf.training import _checks
 
 
 def holds_single_images(data):
-    """Whether `data` is a `tf.data.Dataset` of images that are not yet in batches."""
+    """Whether `data` is a `tf.data.Dataset` of images that are not yet in batches.
+
+    Of rank 3 are `[H, W, C]`, and batches of grey images `[B, H, W]`.
+    """
     if not isinstance(data, tf.data.Dataset):
         return False
-    spec = tf.nest.flatten(data.element_spec)[0]
-    return spec.shape.rank == 3
+    shape = tf.nest.flatten(data.element_spec)[0].shape
+    return shape.rank == 2 or (shape.rank == 3 and shape[-1] in (1, 3, None))
 
 
 def batched(data, batch_size, augmentation=None):
@@ -34,4 +38,9 @@ def batched(data, batch_size, augmentation=None):
             "Single images of different sizes cannot be batched: map them first with "
             "`simclr_tf.augmentation.EvaluationCrop(image_size)`."
         )
-    return batched_views(data, augmentation, batch_size)
+    return batched_views(data.map(_in_colour), augmentation, batch_size)
+
+
+def _in_colour(image, *label):
+    image = _checks.raw_images(image[tf.newaxis])[0]
+    return (image, *label) if label else image

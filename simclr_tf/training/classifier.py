@@ -20,8 +20,9 @@ class Classifier(keras_compat.DistributedModel):
         encoder: Keras model from float images `[B, H, W, 3]` in [0, 1] to features
             `[B, C]` or `[B, h, w, C]`.
         num_classes: Int >= 2.
-        projection_head: `tf_models.ProjectionHead` that was trained with the encoder;
-            needed where `ft_proj_selector` is not 0.
+        projection_head: `tf_models.ProjectionHead`, or another layer from `[B, C]` to
+            `[B, E]`, that was trained with the encoder; needed where `ft_proj_selector`
+            is not 0.
         ft_proj_selector: Int, the output of `projection_head.hidden_layers` that the
             linear head sits on: 0 the encoder's features, 1 the first layer's output
             (SimCLRv2), -1 the projection.
@@ -93,7 +94,8 @@ class Classifier(keras_compat.DistributedModel):
             )
         if self.projection_head is not None:
             self.projection_head.trainable = self.fine_tune_after_block != 4
-            self.projection_head.freeze_after(self.ft_proj_selector)  # no one sees it
+            if hasattr(self.projection_head, "freeze_after"):  # no one sees the rest
+                self.projection_head.freeze_after(self.ft_proj_selector)
 
     def call(self, images, training=False):
         if len(images.shape) != 2:
@@ -122,7 +124,7 @@ class Classifier(keras_compat.DistributedModel):
     def _hidden(self, features, training):
         if self.projection_head is None:
             return features
-        hidden = self.projection_head.hidden_layers(features, training=training)
+        hidden = _common.hidden_layers(self.projection_head, features, training)
         return hidden[self.ft_proj_selector]
 
     @property

@@ -6,7 +6,8 @@ from tensorflow import keras
 import tf_models
 from simclr_tf import keras_compat
 from simclr_tf.losses import NTXent, diagnostics
-from simclr_tf.training import _batching, _common, _micro_batches
+from simclr_tf.training import _checks, _common, _micro_batches
+from simclr_tf.training._image_model import ImageModel
 
 _LOGS = (
     "loss",
@@ -26,27 +27,30 @@ _LOGS = (
 
 
 @keras.utils.register_keras_serializable(package="simclr_tf")
-class SimCLR(keras_compat.DistributedModel):
+class SimCLR(ImageModel):
     """Learns features by telling two views of one image from views of other images.
 
     `fit` takes images or `(images, labels)` where `augmentation` is given: it draws the
     two views. Without it the data holds the views: `((view_a, view_b), labels)` or
-    `(view_a, view_b)`. Images are uint8 0..255 or float 0..1, of any height and width;
-    NumPy arrays, or a `tf.data.Dataset` of batches or of single images (which are then
-    batched, `batch_size` at a time). Labels, `[B]` indices (-1: not known) or `[B, K]`
-    one-hot, train a linear head on stopped gradients and nothing else; they may be left
-    out.
+    `(view_a, view_b)`. Images are uint8 0..255 or float 0..1, of any height and width,
+    in colour or grey; NumPy arrays, or a `tf.data.Dataset` of batches or of single
+    images (which are then batched, `batch_size` at a time). Labels, `[B]` indices (-1:
+    not known) or `[B, K]` one-hot, train a linear head on stopped gradients and nothing
+    else; they may be left out. Other images and labels are refused, but on a TPU, which
+    checks no values.
 
     Args:
         encoder: Keras model from float images `[B, H, W, 3]` in [0, 1] to features
             `[B, C]` or `[B, h, w, C]` (then averaged over h and w).
-        projection_head: `tf_models.ProjectionHead`.
+        projection_head: `tf_models.ProjectionHead`, or any Keras layer or model from
+            features `[B, C]` to `[B, E]`.
         augmentation: Layer of `simclr_tf.augmentation` that draws one view of each
             image, or a tuple of two where the views differ; None where the data brings
             them. The first does the evaluation preprocessing.
         num_classes: Int, classes of the online linear head; None for no head.
         ft_proj_selector: Int, which of `projection_head.hidden_layers` feeds the linear
-            head: 0 the features, -1 the projection.
+            head: 0 the features, -1 the projection. A head without that method has
+            these two.
         micro_batch_size: Int, images that go through the networks at a time on each
             replica, so that memory for their activations grows with this and not with
             the batch; None sends all at once. The loss and its gradient are those of
@@ -112,7 +116,7 @@ class SimCLR(keras_compat.DistributedModel):
         """Makes every variable now, so that no step has to."""
         size = getattr(_common.first_of(self.augmentation), "image_size", None)
         features = tf.zeros([1, _common.feature_dim(self.encoder, size)])
-        hidden = self.projection_head.hidden_layers(features, training=False)
+        hidden = self._hidden(features, training=False)
         if not -len(hidden) <= self.ft_proj_selector < len(hidden):
             raise ValueError(
                 f"`ft_proj_selector` must be in [{-len(hidden)}, {len(hidden) - 1}] "
@@ -153,6 +157,10 @@ class SimCLR(keras_compat.DistributedModel):
             jit_compile=False,
             **kwargs,
         )
+        # Keras 2 would make the state of what the first batch happens to train.
+        with self.distribute_strategy.scope():
+            trained = self._variables_to_train(labels=True)
+            keras_compat.build_optimizer_state(self.optimizer, trained)
         self._jit_compile_step = jit_compile is True
         self._learn = self._learn_from_views
         if self._jit_compile_step:
@@ -182,6 +190,7 @@ class SimCLR(keras_compat.DistributedModel):
         if self.augmentation is None:
             images = _common.as_unit_range(images)
         else:
+            images = _checks.raw_images(images)
             images = _common.first_of(self.augmentation)(images, training=False)
         return self.features(images, training)
 
@@ -192,7 +201,7 @@ class SimCLR(keras_compat.DistributedModel):
     def train_step(self, data):
         """One step of the paper's algorithm 1; returns the running means."""
         (view_a, view_b), labels = self._views(data)
-        return self._learn(view_a, view_b, labels)
+        return self._learn(_checks.several(view_a), view_b, labels)
 
     def _learn_from_views(self, view_a, view_b, labels):
         views = tf.stack([view_a, view_b], axis=1)  # [B, 2, S, S, 3]
@@ -237,7 +246,7 @@ class SimCLR(keras_compat.DistributedModel):
         """Projections `[b, 2, E]`, and what the linear head sees, of two views."""
         seen = tf.concat(tf.unstack(views, axis=1), axis=0)  # [2b, S, S, 3]
         features = self.features(seen, training=True)
-        hidden = self.projection_head.hidden_layers(features, training=True)
+        hidden = self._hidden(features, training=True)
         return tuple(
             tf.stack(tf.split(tf.cast(output, tf.float32), 2), axis=1)
             for output in (hidden[-1], hidden[self.ft_proj_selector])
@@ -266,8 +275,14 @@ class SimCLR(keras_compat.DistributedModel):
         views, labels = self._views(data)
         seen = tf.concat(views, 0)
         features = self.features(seen)
-        projections = self.projection_head(features, training=False)
+        projections = self._hidden(features, training=False)[-1]
+        several = tf.cast(_common.global_rows(projections) > 2, tf.float32)
         values = self._contrast(*tf.split(projections, 2))
+        # An image that is alone in its batch has nothing to be told from.
+        values = {
+            name: (figure, several * tf.ones_like(figure))
+            for name, figure in values.items()
+        }
         values["loss"] = values["contrast_loss"]
         if labels is not None and self.linear_head is not None:
             if self.augmentation is None:
@@ -277,14 +292,17 @@ class SimCLR(keras_compat.DistributedModel):
                 images = keras_compat.unpack(data)[0]
                 logits = self.classify(self(images, training=False))
             for k in (1, 5):
-                hits = tf.math.in_top_k(labels, logits, min(k, self.num_classes))
+                hits = _common.in_top_k(labels, logits, min(k, self.num_classes))
                 values[f"label_top_{k}_accuracy"] = (hits, _common.known(labels))
         return _common.track(self._trackers, values)
 
     def classify(self, features):
         """The linear head's float32 logits `[B, num_classes]` of features `[B, C]`."""
-        hidden = self.projection_head.hidden_layers(features, training=False)
+        hidden = self._hidden(features, training=False)
         return self.linear_head(hidden[self.ft_proj_selector])
+
+    def _hidden(self, features, training):
+        return _common.hidden_layers(self.projection_head, features, training)
 
     def _views(self, data):
         """`((view_a, view_b), labels)` of one batch in any form that `fit` takes."""
@@ -294,6 +312,7 @@ class SimCLR(keras_compat.DistributedModel):
         elif self.augmentation is None:
             views, labels = (x, labels), None
         else:
+            x = _checks.raw_images(x)
             pair = self.augmentation
             pair = pair if isinstance(pair, (tuple, list)) else (pair, pair)
             views = tuple(draw(x, training=True) for draw in pair)
@@ -302,8 +321,12 @@ class SimCLR(keras_compat.DistributedModel):
                 "Without `augmentation`, the data must be (view_a, view_b) or "
                 f"((view_a, view_b), labels), got {data}."
             )
-        views = tuple(_common.as_unit_range(view) for view in views)
-        return views, None if labels is None else _common.sparse_labels(labels)
+        views = tuple(_checks.views(_common.as_unit_range(view)) for view in views)
+        if labels is None or self.num_classes is None:
+            return views, None
+        _checks.require_label_kind(labels, self.num_classes)
+        labels = _common.sparse_labels(labels)
+        return views, _checks.labels(labels, self.num_classes)
 
     def _contrast(self, view_a, view_b):
         """Contrastive loss and metrics, each `[B]`, of projections `[B, E]`."""
@@ -349,31 +372,6 @@ class SimCLR(keras_compat.DistributedModel):
         if labels is not None and self.linear_head is not None:
             variables = variables + self.linear_head.trainable_variables
         return variables
-
-    def fit(self, x=None, y=None, batch_size=None, validation_data=None, **kwargs):
-        """`keras.Model.fit`; data sets of single images are batched on the way."""
-        x, rest = self._in_batches(x, batch_size, training=True)
-        validation_data, _ = self._in_batches(validation_data, batch_size)
-        return super().fit(
-            x, y, batch_size=rest, validation_data=validation_data, **kwargs
-        )
-
-    def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
-        """`keras.Model.evaluate`; data sets of single images are batched on the way."""
-        x, rest = self._in_batches(x, batch_size)
-        return super().evaluate(x, y, batch_size=rest, **kwargs)
-
-    def predict(self, x, batch_size=None, **kwargs):
-        """Features `[N, C]`; data sets of single images are batched on the way."""
-        x, rest = self._in_batches(x, batch_size)
-        return super().predict(x, batch_size=rest, **kwargs)
-
-    def _in_batches(self, x, batch_size, training=False):
-        """`x` as batches if it holds single images; the `batch_size` that is left."""
-        if not _batching.holds_single_images(x):
-            return x, batch_size
-        augmentation = self.augmentation if training else None
-        return _batching.batched(x, batch_size or 32, augmentation), None
 
     def get_config(self):
         return {
