@@ -107,6 +107,14 @@ values.one_of(
     "Dtype policy of Keras.",
 )
 values.boolean("jit_compile", False, "Compile the training step with XLA.")
+values.one_of(
+    "on_nonfinite",
+    "stop",
+    ["stop", "skip", "rewind"],
+    "Where the loss or the gradient is not finite. stop: end the run, with the last "
+    "checkpoint. skip: leave out the step (pretrain, one replica). rewind: go back to "
+    "the last checkpoint, and on with the next images: the step goes on.",
+)
 values.integer(
     "seed",
     None,
@@ -145,6 +153,16 @@ def _pieces_fit(micro_batch_size, train_mode, train_batch_size, jit_compile):
         )
     if micro_batch_size and jit_compile:
         return "--jit_compile must be false with --micro_batch_size, got true."
+    return None
+
+
+@values.check
+def _skipping_fits(on_nonfinite, train_mode):
+    if on_nonfinite == "skip" and train_mode != "pretrain":
+        return (
+            f"--on_nonfinite must be stop or rewind with --train_mode={train_mode}, "
+            "got skip: it is for pretrain."
+        )
     return None
 
 

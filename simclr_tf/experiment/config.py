@@ -87,6 +87,7 @@ class TrainConfig:
     label_weight: float = 0.0
     precision: str = "float32"
     jit_compile: bool = False
+    on_nonfinite: str = "stop"
     seed: int | None = None
 
 

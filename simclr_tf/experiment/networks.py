@@ -108,8 +108,10 @@ def build_model(config, schedule, num_classes, teacher=None):
     """
     train = config.train
     loss = metrics = None
+    options = {"jit_compile": train.jit_compile}
     if train.train_mode == "pretrain":
         model = _simclr(config, num_classes)
+        options["skip_nonfinite"] = train.on_nonfinite == "skip"
         loss = NTXent(temperature=train.temperature, hidden_norm=train.hidden_norm)
     elif teacher is None:
         model = Classifier(**_classifier(config, num_classes))
@@ -128,9 +130,7 @@ def build_model(config, schedule, num_classes, teacher=None):
         momentum=train.momentum,
         weight_decay=train.weight_decay,
     )
-    model.compile(
-        optimizer=optimizer, loss=loss, metrics=metrics, jit_compile=train.jit_compile
-    )
+    model.compile(optimizer=optimizer, loss=loss, metrics=metrics, **options)
     keras_compat.build_optimizer_state(model.optimizer, model.trainable_variables)
     return model
 

@@ -138,7 +138,13 @@ def train(session, say=print):
             steps_per_epoch=total - session.first_step,
             shuffle=False,  # it is, and Keras 3 would warn that it cannot
             verbose=0,
-            callbacks=[progress, keep, *_diagnostics(session, every, say), summaries],
+            callbacks=[
+                _non_finite(session, say),
+                progress,
+                keep,
+                *_diagnostics(session, every, say),
+                summaries,
+            ],
         )
     return os.path.join(config.model_dir, f"ckpt-{total}")
 
@@ -244,6 +250,27 @@ def _batches(session, share, source, bad):
     )
 
 
+def _non_finite(session, say):
+    """The callback that ends the run, or sets it back, where figures are not finite."""
+    config, model = session.config, session.model
+
+    def rewind(step):
+        prefix = tf.train.latest_checkpoint(config.model_dir)
+        if prefix is not None:
+            checkpoints.restore(prefix, model)
+            model.optimizer.iterations.assign(step)  # on with the next images
+        return prefix
+
+    last = "The last checkpoint is kept; the same command goes on from it."
+    return callbacks.NonFinite(
+        rewind if config.train.on_nonfinite == "rewind" else None,
+        session.first_step,
+        say,
+        advice="Try a smaller --learning_rate, a longer --warmup_epochs, a larger "
+        "--temperature, --precision=float32, or --on_nonfinite=skip or rewind. " + last,
+    )
+
+
 def _diagnostics(session, every, say):
     """The callbacks that say when pre-training goes nowhere."""
     if not session.pretrain:
@@ -273,6 +300,11 @@ def _require_trainable(config, replicas):
         raise UserError(
             f"--train_batch_size must be a multiple of the {replicas} replicas, got "
             f"{train.train_batch_size}."
+        )
+    if train.on_nonfinite == "skip" and replicas > 1:
+        raise UserError(
+            "--on_nonfinite must be stop or rewind with several replicas, got skip and "
+            f"{replicas} replicas."
         )
     if train.jit_compile and replicas > 1:
         raise UserError(

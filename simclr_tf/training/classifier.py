@@ -5,7 +5,7 @@ from tensorflow import keras
 
 import tf_models
 from simclr_tf import keras_compat
-from simclr_tf.training import _common
+from simclr_tf.training import _checks, _common
 
 
 @keras.utils.register_keras_serializable(package="simclr_tf")
@@ -37,8 +37,8 @@ class Classifier(keras_compat.DistributedModel):
             variables that the optimizer does not decay itself.
 
     Call arguments:
-        images: `[B, H, W, 3]` uint8 or float in [0, 1]; or float `[B, C]`, features
-            that the encoder gave before.
+        images: `[B, H, W, 3]` uint8 or float in [0, 1], with `augmentation` also grey;
+            or float `[B, C]`, features that the encoder gave before.
         training: Bool.
 
     Returns:
@@ -97,6 +97,11 @@ class Classifier(keras_compat.DistributedModel):
             if hasattr(self.projection_head, "freeze_after"):  # no one sees the rest
                 self.projection_head.freeze_after(self.ft_proj_selector)
 
+    def fit(self, *args, **kwargs):
+        """`keras.Model.fit`; says which images it cannot learn from, as `SimCLR`."""
+        with _checks.in_words():
+            return super().fit(*args, **kwargs)
+
     def call(self, images, training=False):
         if len(images.shape) != 2:
             images = self.preprocess(images, training)
@@ -106,7 +111,7 @@ class Classifier(keras_compat.DistributedModel):
         """Float images in [0, 1] as the encoder takes them: a view in training."""
         if self.augmentation is None:
             return _common.as_unit_range(images)
-        return self.augmentation(images, training=training)
+        return self.augmentation(_checks.raw_images(images), training=training)
 
     def logits(self, images, training=False):
         """Logits `[B, num_classes]` of preprocessed images, or of features `[B, C]`."""

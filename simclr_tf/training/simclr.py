@@ -7,7 +7,7 @@ import tf_models
 from simclr_tf import keras_compat
 from simclr_tf.losses import NTXent, diagnostics
 from simclr_tf.training import _checks, _common, _micro_batches
-from simclr_tf.training._image_model import ImageModel
+from simclr_tf.training._compiled import CompiledModel
 
 _LOGS = (
     "loss",
@@ -21,13 +21,14 @@ _LOGS = (
     "supervised_loss",
     "supervised_acc",
     "weight_decay",
+    "gradient_norm",
     "label_top_1_accuracy",
     "label_top_5_accuracy",
 )
 
 
 @keras.utils.register_keras_serializable(package="simclr_tf")
-class SimCLR(ImageModel):
+class SimCLR(CompiledModel):
     """Learns features by telling two views of one image from views of other images.
 
     `fit` takes images or `(images, labels)` where `augmentation` is given: it draws the
@@ -127,65 +128,6 @@ class SimCLR(ImageModel):
             self.linear_head(hidden[self.ft_proj_selector])
         self.built = True
 
-    def compile(self, optimizer="adam", loss=None, jit_compile=False, **kwargs):
-        """Sets how the model is trained.
-
-        Args:
-            optimizer: Keras optimizer or its name; `simclr_tf.optimizers.LARS` is the
-                paper's.
-            loss: Keras loss over `(view_a, view_b)` projections, one value a pair;
-                None means `NTXent()`.
-            jit_compile: Bool, whether XLA compiles the networks, the loss and the
-                update. The augmentation stays outside. Not under several replicas,
-                nor with `micro_batch_size`.
-            **kwargs: Those of `keras.Model.compile`, such as `steps_per_execution`.
-        """
-        replicas = self.distribute_strategy.num_replicas_in_sync
-        if jit_compile is True and replicas > 1:
-            raise ValueError(
-                "`jit_compile` must be False under several replicas: XLA compiles the "
-                f"step of one, got {replicas} replicas."
-            )
-        if jit_compile is True and self.micro_batch_size is not None:
-            raise ValueError(
-                "`jit_compile` must be False with `micro_batch_size`, got "
-                f"micro_batch_size={self.micro_batch_size}: XLA takes no pieces."
-            )
-        super().compile(
-            optimizer=optimizer,
-            loss=NTXent() if loss is None else loss,
-            jit_compile=False,
-            **kwargs,
-        )
-        # Keras 2 would make the state of what the first batch happens to train.
-        with self.distribute_strategy.scope():
-            trained = self._variables_to_train(labels=True)
-            keras_compat.build_optimizer_state(self.optimizer, trained)
-        self._jit_compile_step = jit_compile is True
-        self._learn = self._learn_from_views
-        if self._jit_compile_step:
-            self._learn = tf.function(self._learn_from_views, jit_compile=True)
-
-    def get_compile_config(self):
-        """What `compile` was called with, for `.keras` files."""
-        return {
-            **_common.serialized(self, ("optimizer", "loss")),
-            "jit_compile": self._jit_compile_step,
-        }
-
-    def compile_from_config(self, config):
-        """Compiles as `get_compile_config` says."""
-        self.compile(**_common.deserialized(config))
-        keras_compat.build_optimizer_state(self.optimizer, self.trainable_variables)
-
-    def _symbolic_build(self, iterator=None, data_batch=None):
-        """What is left to build for Keras 3: the optimizer's state."""
-        keras_compat.build_optimizer_state(self.optimizer, self.trainable_variables)
-
-    @property
-    def metrics(self):
-        return list(self._trackers.values())
-
     def call(self, images, training=False):
         if self.augmentation is None:
             images = _common.as_unit_range(images)
@@ -215,8 +157,7 @@ class SimCLR(ImageModel):
             )
         else:
             gradients, values = self._learn_in_pieces(views, labels, variables)
-        gradients = keras_compat.unscaled(gradients, self.optimizer)
-        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        values["gradient_norm"] = self._apply(gradients, variables)
         return _common.track(self._trackers, values)
 
     def _learn_in_pieces(self, views, labels, variables):

@@ -90,6 +90,8 @@ WRONG = {
     "--train_mode=finetune": "--train_mode=finetune needs --checkpoint, a folder or "
     "prefix that pre-training wrote, or --from_scratch; got none, and --model_dir has "
     "none to resume.",
+    FINETUNE + "--on_nonfinite=skip": "--on_nonfinite must be stop or rewind with "
+    "--train_mode=finetune, got skip: it is for pretrain.",
     FINETUNE + "--from_scratch": "--from_scratch must be false with --checkpoint=run, "
     "got true: leave out one of them.",
     "--from_scratch": "--from_scratch must be false with --train_mode=pretrain, got "

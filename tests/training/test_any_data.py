@@ -185,6 +185,14 @@ def test_grey_images_are_those_with_three_equal_channels(eager):
     eager.fit(singles.batch(8), verbose=0)
 
 
+def test_a_classifier_refuses_images_in_0_to_255(eager):
+    view = augmentation.CropAndFlip(8, seed=1)
+    model = simclr_tf.Classifier(eager.encoder, 2, augmentation=view)
+    model.compile("sgd", "sparse_categorical_crossentropy", run_eagerly=True)
+    with pytest.raises(UserError, match="Divide those in 0..255"):
+        model.fit(255 * UNIT, LABELS, verbose=0)
+
+
 def test_single_images_in_0_to_255_of_different_sizes_are_refused(eager):
     data = tf.data.Dataset.from_generator(
         lambda: [255 * UNIT[0], 255 * UNIT[1][:7]],
