@@ -13,7 +13,7 @@ from PIL import Image
 import run
 from simclr_tf import export
 from simclr_tf.experiment import training
-from simclr_tf.training import callbacks
+from simclr_tf.training import callbacks, memory
 
 SMALL = (
     "--image_size=8 --resnet_depth=18 --width_multiplier=0.0625 --num_proj_layers=2 "
@@ -83,6 +83,7 @@ def test_pretrain_writes_all_that_a_run_promises(start, tmp_path):
     for title in ("linear head", "nearest neighbours", "logistic regression"):
         assert re.search(f"{title} .*\\n  untrained .* to ", out)
     assert "20 images, 2 classes" in out
+    assert re.search(r"memory +about .* for a step, .* are left\n", out)
     results = json.loads((tmp_path / "run" / "result.json").read_text())
     assert results == json.loads((tmp_path / "run" / "result_5.json").read_text())
     assert results["global_step"] == 5.0  # defect B7: exact, no overshoot
@@ -201,10 +202,20 @@ def test_a_run_whose_files_vanish_ends_and_resumes_bit_identical(
     assert all(f"{number}.png" in named for number in (1, 2, 7))
 
 
-def test_tiny_data_ends(start):
+def test_a_batch_of_more_images_than_there_are_is_refused(start, tmp_path):
     # Defect B14: fewer images than half a batch looped for ever.
-    code, out, _ = start("--train_batch_size=64", "--train_epochs=3")
-    assert code == 0 and "step 1/1" in out
+    code, _, err = start("--train_batch_size=64", "--train_epochs=3")
+    assert code == 2 and "--train_batch_size must be at most 20, got 64" in err
+    assert not os.path.exists(tmp_path / "run")
+    assert start("--train_batch_size=20", "--train_steps=1")[0] == 0
+
+
+def test_a_step_that_memory_does_not_hold_is_refused(start, tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "available_bytes", lambda: 100_000)
+    code, _, err = start("--train_steps=1")
+    assert code == 2 and len(err.splitlines()) == 1
+    assert re.search(r"--train_batch_size=8 needs about .* 100 kB are left", err)
+    assert not os.path.exists(tmp_path / "run")
 
 
 @pytest.mark.parametrize("mode", ["none", "linear"])

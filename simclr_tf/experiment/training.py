@@ -17,6 +17,7 @@ from simclr_tf.experiment import (
     labels,
     networks,
     reading,
+    sizes,
     teacher,
     views,
 )
@@ -59,6 +60,7 @@ def prepare(config, strategy, say=print):
     _require_trainable(config, strategy.num_replicas_in_sync)
     resume = tf.train.latest_checkpoint(config.model_dir)
     source = labels.open_training_split(config, say, resumes=resume is not None)
+    sizes.require_enough_images(config, source, strategy.num_replicas_in_sync)
     _require_same_folder(config, strategy, checkpoints.step_of(resume) if resume else 0)
     seed = distribution.from_all(strategy, _seed(config, resume))[0]
     keras.utils.set_random_seed(seed)
@@ -356,14 +358,16 @@ def _describe(session, say):
         "optimizer": f"{train.optimizer}, learning rate up to "
         f"{session.schedule.peak_learning_rate:g} after "
         f"{session.schedule.warmup_steps} steps, weight decay {train.weight_decay:g}",
-        "teacher": f"{train.teacher}, temperature {train.distill_temperature:g}, "
+        "teacher": train.teacher
+        and f"{train.teacher}, temperature {train.distill_temperature:g}, "
         f"labels weigh {train.label_weight:g}",
         "devices": f"{distribution.describe(session.strategy)}, {train.precision}",
+        "memory": sizes.memory_of_a_step(config, session.strategy, model),
         "results": config.model_dir,
     }
-    if train.train_mode != "distill":
-        del rows["teacher"]
     for name, text in rows.items():
+        if text is None:  # of no concern in this mode
+            continue
         say(f"  {name:<10} {text}")
         for line in source.summary() if name == "data" else ():
             say(f"  {'':<10} {line}")
