@@ -23,6 +23,7 @@ class ImageModel(keras_compat.DistributedModel):
         epochs=1,
         *,
         validation_data=None,
+        validation_split=0.0,
         **kwargs,
     ):
         """`keras.Model.fit`; data sets of single images are batched on the way.
@@ -32,7 +33,7 @@ class ImageModel(keras_compat.DistributedModel):
                 that are not what the model takes; for a batch of one image.
         """
         _require_no_weights(**kwargs)
-        self._require_trainable(x, y, batch_size or 32)
+        self._require_trainable(x, y, batch_size or 32, validation_split)
         x, rest = self._in_batches(x, batch_size, training=True)
         if isinstance(validation_data, (tuple, list)) and len(validation_data) > 2:
             raise _no_weights("`validation_data`", "sample weights")
@@ -44,6 +45,7 @@ class ImageModel(keras_compat.DistributedModel):
                 batch_size=rest,
                 epochs=epochs,
                 validation_data=validation_data,
+                validation_split=validation_split,
                 **kwargs,
             )
 
@@ -67,7 +69,7 @@ class ImageModel(keras_compat.DistributedModel):
         augmentation = self.augmentation if training else None
         return _batching.batched(x, batch_size or 32, augmentation), None
 
-    def _require_trainable(self, x, y, batch_size):
+    def _require_trainable(self, x, y, batch_size, validation_split):
         """Refuses what can be seen before the first step."""
         if isinstance(x, tf.data.Dataset):
             _require_batches(x)
@@ -78,7 +80,7 @@ class ImageModel(keras_compat.DistributedModel):
             _checks.raw_images(x[:batch_size])
         if y is not None and self.num_classes and hasattr(y, "dtype"):
             _checks.require_label_kind(y, self.num_classes)
-        _require_sizes(len(x), batch_size)
+        _require_sizes(int(len(x) * (1 - validation_split)), batch_size)
 
 
 def _require_batches(data):

@@ -12,9 +12,10 @@ _NOT_KEPT = {
     "Cast",
     "FusedBatchNormV3",
     "Identity",
-    "ReadVariableOp",
     "Reshape",
 }
+# Images of the batch that is looked at: no kernel of a convolution has this height.
+_SHOWN = 13
 # The graph, threads, and what kernels need beside their results.
 _PROGRAM = 150_000_000
 # Of a loss at once: similarities, their softmax, and the gradients of both.
@@ -94,14 +95,14 @@ def _left(limit, usage):
 
 def _activations(encoder, image_size):
     """Bytes of one image's activations that are kept, and of the largest."""
-    spec = tf.TensorSpec([1, image_size, image_size, 3], tf.float32)
+    spec = tf.TensorSpec([_SHOWN, image_size, image_size, 3], tf.float32)
     graph = tf.function(lambda x: encoder(x, training=True)).get_concrete_function(spec)
     sizes = [
-        (operation.type, output.shape.num_elements() * output.dtype.size)
+        (operation.type, output.shape[1:].num_elements() * output.dtype.size)
         for operation in graph.graph.get_operations()
         for output in operation.outputs
         if output.dtype.is_floating and output.shape.rank == 4
-        if output.shape[0] == 1 and output.shape.is_fully_defined()
+        if output.shape[0] == _SHOWN and output.shape.is_fully_defined()
     ]
     kept = sum(size for kind, size in sizes if kind not in _NOT_KEPT)
     return kept, max((size for _, size in sizes), default=0)
