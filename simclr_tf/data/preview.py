@@ -38,21 +38,19 @@ class Row:
         return f"{self.image.shape[1]} x {self.image.shape[0]} px"
 
 
-def draw_rows(source, view, num_images=8, num_pairs=3, num_views=2, seed=0):
+def draw_rows(source, layers, num_images=8, num_pairs=3, seed=0):
     """Random images of a source and views of them.
 
     Args:
         source: `Source`. Without random access, its first 1 000 are drawn from.
-        view: Layer of `simclr_tf.augmentation`, or a tuple of `num_views`.
+        layers: Tuple of layers of `simclr_tf.augmentation`, one for each view.
         num_images: Int, how many; all where there are fewer.
         num_pairs: Int, how often the views of each are drawn.
-        num_views: 2, or 1 for fine-tuning.
         seed: Int, of the choice and of the views.
 
     Returns:
         List of `Row`.
     """
-    layers = tuple(view) if isinstance(view, (tuple, list)) else (view,) * num_views
     names = source.file_names() if source.random_access else None
     rows, draw = [], itertools.count()
     for number, example in _choose(source, num_images, seed):

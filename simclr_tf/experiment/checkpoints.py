@@ -31,9 +31,16 @@ def description(config, model, seed, train_steps=None):
         "train_mode": config.train.train_mode,
         "ft_proj_selector": config.train.ft_proj_selector,
         "num_classes": model.num_classes,
+        "probe_dataset": _probe_of(config, model),
         "seed": seed,
         "train_steps": train_steps,
     }
+
+
+def _probe_of(config, model):
+    """The word of the probe set whose classes the linear head knows, or None."""
+    learns = config.train.train_mode == "pretrain" and model.num_classes
+    return config.data.probe_dataset if learns else None
 
 
 def stem(image_size):
@@ -98,6 +105,15 @@ def describe(prefix, flag):
             f"({str(error).splitlines()[0]})."
         ) from error
     return json.loads(text)
+
+
+def probe_of_head(prefix, config):
+    """The `--probe_dataset` that a checkpoint's linear head learned from, or None.
+
+    Of a checkpoint that has been deleted meanwhile, that of `config`.
+    """
+    about = unless_deleted(prefix, lambda: describe(prefix, "checkpoint"))
+    return config.data.probe_dataset if about is None else about.get("probe_dataset")
 
 
 def require_same(prefix, flag, wanted, encoder_only=False):

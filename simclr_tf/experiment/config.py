@@ -42,6 +42,10 @@ class AugmentationConfig:
     color_jitter_strength: float = 1.0
     use_blur: bool = True
     min_crop_area: float = 0.08
+    num_small_views: int = 0
+    small_view_size: int = 96
+    small_view_min_area: float = 0.05
+    small_view_max_area: float = 0.14
 
 
 @dataclasses.dataclass(frozen=True)

@@ -47,12 +47,14 @@ def build_encoder(config, resnet_stem=None):
             f"--encoder must be resnet or a network of keras.applications, got "
             f"{network.encoder}.{hint}"
         )
+    # Small views are of another size than the others.
+    side = None if config.augmentation.num_small_views else size
     try:
         return known[network.encoder](
             include_top=False,
             weights=None,
             pooling="avg",
-            input_shape=(size, size, 3),
+            input_shape=(side, side, 3),
         )
     except ValueError as error:
         raise UserError(

@@ -98,6 +98,10 @@ OURS = {
     "tfrecord_image_key": "image/encoded",
     "tfrecord_label_key": "image/class/label",
     "tfrecord_name_key": "image/filename",
+    "num_small_views": 0,
+    "small_view_size": 96,
+    "small_view_min_area": 0.05,
+    "small_view_max_area": 0.14,
 }
 GIVEN = {"dataset": "cifar10", "model_dir": "run"}
 
@@ -211,6 +215,10 @@ CHANGED = {
     "tfrecord_label_key": "l",
     "tfrecord_name_key": "n",
     "micro_batch_size": 0,  # of pretrain; see below
+    "num_small_views": 0,  # of pretrain; see below
+    "small_view_size": 48,
+    "small_view_min_area": 0.1,
+    "small_view_max_area": 0.2,
     "distribution": "tpu",
     "num_cpu_replicas": 0,
     "tpu_name": "t",
@@ -230,9 +238,11 @@ def test_every_flag_reaches_its_field():
     assert dict(fields_of(config)) == CHANGED
 
 
-def test_flags_of_devices_and_pieces_reach_their_field():
-    config, _ = parse("--micro_batch_size=64", "--num_cpu_replicas=4")
+def test_flags_of_devices_pieces_and_small_views_reach_their_field():
+    arguments = ["--micro_batch_size=64", "--num_cpu_replicas=4"]
+    config, _ = parse(*arguments, "--num_small_views=6")
     assert config.train.micro_batch_size == 64
+    assert config.augmentation.num_small_views == 6
     assert config.devices.num_cpu_replicas == 4
 
 
