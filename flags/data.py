@@ -71,6 +71,7 @@ values.integer(
     250_000_000,
     "Pixels of the largest picture that is decoded; larger ones count as bad.",
     low=1,
+    high=2**31 - 1,
 )
 values.integer(
     "prepare_size",
@@ -78,13 +79,15 @@ values.integer(
     "prepare: the shorter side of the packed copies, in pixels; about 1.4 times "
     "--image_size or more.",
     low=1,
+    high=10_000,
 )
 values.integer(
     "image_size",
     224,
-    "Height and width of the network's input, in pixels. Up to 32 also chooses the "
-    "stem for small pictures and evaluates without a crop.",
+    "Height and width of the network's input, in pixels. Not given: that of the run "
+    "that --checkpoint, or else --teacher, is of. Up to 32 evaluates without a crop.",
     low=1,
+    high=10_000,
 )
 values.floating(
     "label_fraction",

@@ -12,6 +12,7 @@ import tensorflow as tf
 from PIL import Image
 
 from simclr_tf.data import contact_sheet
+from simclr_tf.printing import printable
 
 _FIRST = 1000  # of sources without random access; finding others would take hours
 
@@ -131,7 +132,7 @@ small {{ color: #555; }}
 def _html_row(row):
     cells = [
         f"<b>{html.escape(row.label)}</b><br>{row.size}<br>"
-        f"<small>{html.escape(contact_sheet.printable(row.name))}</small>"
+        f"<small>{html.escape(printable(row.name))}</small>"
     ]
     cells += ["".join(map(_html_image, views)) for views in [[row.image], *row.draws]]
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>\n"
@@ -170,7 +171,7 @@ def _choose(source, count, seed):
 def _class_of(source, label):
     if not label or source.class_names is None or int(label[0]) < 0:
         return "no label"
-    return contact_sheet.printable(source.class_names[int(label[0])])
+    return printable(source.class_names[int(label[0])])
 
 
 def _as_bytes(view):

@@ -17,6 +17,7 @@ from simclr_tf.experiment import (
     labels,
     networks,
     reading,
+    resuming,
     teacher,
     views,
 )
@@ -68,10 +69,13 @@ def prepare(config, strategy, say=print):
     with strategy.scope():
         schedule = networks.build_schedule(config, source.num_examples)
         model = _build_model(config, schedule, (probe or source).num_classes)
-    about = checkpoints.description(config, model, seed, schedule.total_steps)
+    about = checkpoints.description(
+        config, model, seed, schedule.total_steps, source.num_examples
+    )
     first_step = 0
     if resume:
-        checkpoints.require_same(resume, "model_dir", about)
+        found = checkpoints.require_same(resume, "model_dir", about)
+        resuming.require_same_run(config, resume, found, about, say)
         checkpoints.restore(resume, model)
         first_step = checkpoints.step_of(resume)
     elif config.checkpoint:

@@ -1,6 +1,7 @@
 """Every flag of the published code is here, with its name and default."""
 
 import dataclasses
+import json
 
 import pytest
 
@@ -61,6 +62,8 @@ REFERENCE = {
 OURS = {
     "preset": None,
     "checkpoint_scope": "model",
+    "resume_with_other_flags": False,
+    "stem": "auto",
     "variable_schema": None,
     "train_summary_steps": 100,
     "encoder": "resnet",
@@ -159,6 +162,8 @@ CHANGED = {
     "lineareval_while_pretraining": False,
     "checkpoint": "other/ckpt-3",
     "checkpoint_scope": "encoder",
+    "resume_with_other_flags": True,
+    "stem": "imagenet",
     "zero_init_logits_layer": True,
     "fine_tune_after_block": 2,
     "model_dir": "elsewhere",
@@ -236,6 +241,13 @@ def test_every_flag_reaches_its_field():
     ]
     config, _ = parse(*arguments)
     assert dict(fields_of(config)) == CHANGED
+
+
+def test_a_config_gives_its_flags_back():
+    config, values = parse("--evaluators=knn,logistic", "--seed=3")
+    given = config.flags()
+    assert given == {name: values[name] for name in given}
+    assert json.loads(json.dumps(given)) == given
 
 
 def test_flags_of_devices_pieces_and_small_views_reach_their_field():
