@@ -17,8 +17,8 @@ import tensorflow as tf
 from simclr_tf.data import checks
 from simclr_tf.data.images import MAX_PIXELS
 from simclr_tf.data.label_subset import listed
-from simclr_tf.data.tree import printable
 from simclr_tf.errors import UserError
+from simclr_tf.printing import printable
 
 # A run that is under way bears so many times what is allowed when it is opened: it has
 # come far, and files vanish for other reasons than those that a wrong folder has.

@@ -45,10 +45,14 @@ def memory_of_a_step(config, strategy, model):
     train = config.train
     if train.train_mode != "pretrain":
         return None
+    augmentation = config.augmentation
+    views = [(2, config.data.image_size)]
+    if augmentation.num_small_views:
+        views.append((augmentation.num_small_views, augmentation.small_view_size))
     state = keras_compat.state_variables(model.optimizer)
     needed = memory.step_bytes(
         model.encoder,
-        config.data.image_size,
+        views,
         train.train_batch_size // strategy.num_replicas_in_sync,
         train.micro_batch_size,
         slots=round(len(state) / len(model.trainable_variables)),

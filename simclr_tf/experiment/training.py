@@ -8,7 +8,7 @@ import random
 import tensorflow as tf
 from tensorflow import keras
 
-from simclr_tf import data, distribution, optimizers
+from simclr_tf import augmentation, data, distribution, optimizers
 from simclr_tf.errors import UserError
 from simclr_tf.experiment import (
     cached_features,
@@ -17,6 +17,7 @@ from simclr_tf.experiment import (
     labels,
     networks,
     reading,
+    resuming,
     sizes,
     teacher,
     views,
@@ -32,6 +33,7 @@ class Session:
     config: RunConfig
     strategy: tf.distribute.Strategy
     source: data.Source
+    probe: data.Source | None
     model: keras.Model
     schedule: optimizers.WarmupCosine
     about: dict
@@ -61,23 +63,27 @@ def prepare(config, strategy, say=print):
     resume = tf.train.latest_checkpoint(config.model_dir)
     source = labels.open_training_split(config, say, resumes=resume is not None)
     sizes.require_enough_images(config, source, strategy.num_replicas_in_sync)
+    probe = labels.open_probe_split(config, say)
     _require_same_folder(config, strategy, checkpoints.step_of(resume) if resume else 0)
     seed = distribution.from_all(strategy, _seed(config, resume))[0]
     keras.utils.set_random_seed(seed)
     keras.mixed_precision.set_global_policy(config.train.precision)
     with strategy.scope():
         schedule = networks.build_schedule(config, source.num_examples)
-        model = _build_model(config, schedule, source.num_classes)
-    about = checkpoints.description(config, model, seed, schedule.total_steps)
+        model = _build_model(config, schedule, (probe or source).num_classes)
+    about = checkpoints.description(
+        config, model, seed, schedule.total_steps, source.num_examples
+    )
     first_step = 0
     if resume:
-        checkpoints.require_same(resume, "model_dir", about)
+        found = checkpoints.require_same(resume, "model_dir", about)
+        resuming.require_same_run(config, resume, found, about, say)
         checkpoints.restore(resume, model)
         first_step = checkpoints.step_of(resume)
     elif config.checkpoint:
         _initialise(config, model, about, say)
     session = Session(
-        config, strategy, source, model, schedule, about, first_step, resume
+        config, strategy, source, probe, model, schedule, about, first_step, resume
     )
     _describe(session, say)
     return session
@@ -104,10 +110,13 @@ def train(session, say=print):
     if chief:
         reading.remember_training_images(config, session.source)
     bad = reading.bad_images(config, session.source, say)
+    of_probe = session.probe and reading.bad_images(config, session.probe, say)
     learned_from = _features_or_images(session, bad, say)
     batches = distribution.distribute(
         session.strategy,
-        lambda share: _batches(session, share, learned_from, bad),
+        lambda share: _with_probe(
+            session, share, _batches(session, share, learned_from, bad), of_probe
+        ),
         endless=True,
     )
     # Every process takes part in saving and in adding up figures: what a figure or a
@@ -124,6 +133,7 @@ def train(session, say=print):
     with (
         files.written_by_chief(config.model_dir, chief) as folder,
         bad.counted(),
+        of_probe.counted() if of_probe else contextlib.nullcontext(),
     ):
         saved = checkpoints.manager(
             session.model, session.about, folder, config.keep_checkpoint_max
@@ -235,15 +245,15 @@ def _features_or_images(session, bad, say):
 
 def _batches(session, share, source, bad):
     config, seed = session.config, session.about["seed"]
-    view = views.build_view(config, seed)
+    layers = views.build_views(config, seed)
     if isinstance(source, cached_features.FeatureSource):
-        view = cached_features.as_they_are
+        layers = (cached_features.as_they_are,)
     return data.train_batches(
         source,
         config.train.train_batch_size,
         session.schedule.total_steps,
-        view=view,
-        num_views=2 if session.pretrain else 1,
+        view=layers,
+        num_views=len(layers),
         seed=seed,
         start_step=session.first_step,
         cache=config.data.cache_dataset and source is session.source,
@@ -271,6 +281,30 @@ def _non_finite(session, say):
         advice="Try a smaller --learning_rate, a longer --warmup_epochs, a larger "
         "--temperature, --precision=float32, or --on_nonfinite=skip or rewind. " + last,
     )
+
+
+def _with_probe(session, share, batches, bad):
+    """Batches with images and labels of the probe set in place of their own labels."""
+    if session.probe is None:
+        return batches
+    config, seed = session.config, session.about["seed"]
+    view = augmentation.CropAndFlip(config.data.image_size, seed=seed)
+    of_probe = data.train_batches(
+        session.probe,
+        config.train.train_batch_size,
+        session.schedule.total_steps,
+        view=view,
+        num_views=1,
+        seed=seed,
+        start_step=session.first_step,
+        cache=config.data.cache_dataset,
+        share=share,
+        bad_images=bad,
+    )
+    batches = tf.data.Dataset.zip((batches, of_probe))
+    if session.source.num_classes:
+        return batches.map(lambda own, probe: (own[0], probe))
+    return batches
 
 
 def _diagnostics(session, every, say):
@@ -348,8 +382,12 @@ def _describe(session, say):
     train = config.train
     classes = f"{source.num_classes} classes" if source.num_classes else "no labels"
     count = networks.parameter_count
+    probe = session.probe
     rows = {
         "data": f"{source.name}, {source.num_examples:,} images, {classes}",
+        "probe": probe
+        and f"{probe.name}, {probe.num_examples:,} images, {probe.num_classes} "
+        "classes, for the linear head",
         "model": f"{networks.encoder_name(config)} at {config.data.image_size} px, "
         f"{count(model.encoder.weights):,} parameters, "
         f"{count(model.trainable_variables):,} trained with the heads",
@@ -369,5 +407,6 @@ def _describe(session, say):
         if text is None:  # of no concern in this mode
             continue
         say(f"  {name:<10} {text}")
-        for line in source.summary() if name == "data" else ():
+        described = {"data": source, "probe": probe}.get(name)
+        for line in described.summary() if described else ():
             say(f"  {'':<10} {line}")

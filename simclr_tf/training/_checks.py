@@ -127,15 +127,17 @@ def require_label_kind(labels, num_classes):
         )
 
 
-def several(view):
-    """The view, if the batch has an image to tell the others from.
+def several(views):
+    """The views, if the batch has an image to tell the others from.
 
     Under several replicas each may have one.
     """
     if tf.distribute.get_strategy().num_replicas_in_sync > 1:
-        return view
+        return views
     cure = "or dataset.batch(..., drop_remainder=True)"
-    return _checked(view, tf.shape(view)[0] > 1, lambda: [alone(cure)])
+    first, *rest = views
+    first = _checked(first, tf.shape(first)[0] > 1, lambda: [alone(cure)])
+    return first, *rest
 
 
 def alone(cure):

@@ -38,7 +38,8 @@ class CompiledModel(ImageModel):
             optimizer: Keras optimizer or its name; `simclr_tf.optimizers.LARS` is the
                 paper's.
             loss: Keras loss over `(view_a, view_b)` projections, one value a pair;
-                None means `NTXent()`.
+                None means `NTXent()`. With small views, one that has its method
+                `of_small_views`.
             jit_compile: Bool, whether XLA compiles the networks, the loss and the
                 update. The augmentation stays outside. Not under several replicas,
                 nor with `micro_batch_size`.

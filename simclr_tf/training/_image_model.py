@@ -86,7 +86,7 @@ class ImageModel(keras_compat.DistributedModel):
 def _require_batches(data):
     """Refuses data sets whose elements are no batches to train on."""
     spec = data.element_spec
-    if isinstance(spec, tuple) and len(spec) > 2:
+    if isinstance(spec, tuple) and len(spec) > 2 and not _batching.is_views(spec):
         raise _no_weights("The data", "sample weights")
     first = tf.nest.flatten(spec)[0]
     if first.shape.rank == 4 and first.shape[0] == 1:

@@ -30,7 +30,7 @@ _CGROUPS = (
 )
 
 
-def step_bytes(encoder, image_size, batch_size, micro_batch_size=None, slots=1):
+def step_bytes(encoder, views, batch_size, micro_batch_size=None, slots=1):
     """About how many bytes a step takes beside what the process has before it.
 
     The activations that the gradient needs, the largest of them twice more for the
@@ -39,7 +39,8 @@ def step_bytes(encoder, image_size, batch_size, micro_batch_size=None, slots=1):
 
     Args:
         encoder: Built Keras model from images `[B, H, W, 3]`.
-        image_size: Int, height and width of a view.
+        views: List of pairs of ints: so many views of an image of such a height and
+            width, as `[(2, 224)]`.
         batch_size: Int, images a step on this device.
         micro_batch_size: Int, images that go through the networks at a time; None
             means all.
@@ -48,14 +49,17 @@ def step_bytes(encoder, image_size, batch_size, micro_batch_size=None, slots=1):
     Returns:
         Int.
     """
-    kept, largest = _activations(encoder, image_size)
-    shown = 2 * min(batch_size, micro_batch_size or batch_size)
-    views = 3 * 2 * batch_size * image_size**2 * 3 * 4
+    shown = min(batch_size, micro_batch_size or batch_size)
+    activations = pixels = 0
+    for count, size in views:
+        kept, largest = _activations(encoder, size)
+        activations += count * shown * (kept + 2 * largest)
+        pixels += count * batch_size * size**2
+    batches = 3 * pixels * 3 * 4  # one is learned from, and two wait
     rows = 2 * batch_size
     loss = _MATRICES * 4 * rows * min(rows, _ROWS_AT_ONCE)
     weights = sum(4 * int(tf.size(variable)) for variable in encoder.variables)
-    activations = shown * (kept + 2 * largest)
-    return _PROGRAM + activations + views + loss + (1 + slots) * weights
+    return _PROGRAM + activations + batches + loss + (1 + slots) * weights
 
 
 def available_bytes():

@@ -231,7 +231,7 @@ def test_any_layer_is_a_projection_head():
     layers = [keras.layers.Dense(5, activation="relu"), keras.layers.Dense(3)]
     for head, width in ((keras.Sequential(layers), 3), (keras.layers.Dense(6), 6)):
         model = small_model(head)
-        features, projections = model._hidden(tf.ones([2, 4]), training=True)
+        features, projections = model._stages(tf.ones([2, 4]), training=True)
         np.testing.assert_array_equal(features, np.ones([2, 4]))
         np.testing.assert_array_equal(projections, head(tf.ones([2, 4])))
         assert projections.shape[1] == width

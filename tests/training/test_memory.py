@@ -24,12 +24,14 @@ def test_a_step_by_hand():
     weights = 4 * (3 * 3 * 3 * 5 + 4 * 5)
     loss = 4 * 4 * 20 * 20
     networks = encoder()
-    found = memory.step_bytes(networks, 8, batch_size=10)
+    found = memory.step_bytes(networks, [(2, 8)], batch_size=10)
     kept = 2 * one + image  # the image is the convolution's input
     expected = 20 * (kept + 2 * one) + 6 * 10 * image + loss + 2 * weights
     assert found == expected + memory._PROGRAM
-    pieces = memory.step_bytes(networks, 8, batch_size=10, micro_batch_size=2)
+    pieces = memory.step_bytes(networks, [(2, 8)], batch_size=10, micro_batch_size=2)
     assert found - pieces == 16 * (kept + 2 * one)
+    more = memory.step_bytes(networks, [(2, 8), (3, 8)], batch_size=10)
+    assert more - found == 30 * (kept + 2 * one) + 9 * 10 * image
 
 
 def test_the_smallest_limit_counts(tmp_path, monkeypatch):
