@@ -169,6 +169,7 @@ class BadImages:
                 file, reason = self._diagnosis(index)
                 self._found[index] = (file, reason)
                 self._say_one(file, reason)
+                self._named |= _names_in(self._path)  # by other workers
                 self._write(file, reason)
                 self._require_few()
         return True
