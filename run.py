@@ -5,6 +5,7 @@ import sys
 import flags
 from simclr_tf import _startup
 from simclr_tf.errors import UserError, WorkerLostError
+from simclr_tf.printing import printable_lines
 
 
 def main(argv=None):
@@ -17,21 +18,25 @@ def main(argv=None):
         print(flags.help_text())
         return 0
     try:
-        config, values = flags.parse(argv)
+        config, values = flags.parse(argv, _say)
         _startup.import_tensorflow()  # after the flags: it takes seconds
         from simclr_tf.experiment import command
 
-        command.run(config, values)
+        command.run(config, values, _say)
     except UserError as error:
-        print(f"run.py: {error}", file=sys.stderr)
+        print(f"run.py: {printable_lines(str(error))}", file=sys.stderr)
         return 2
     except WorkerLostError as error:
-        print(f"run.py: {error}", file=sys.stderr)
+        print(f"run.py: {printable_lines(str(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("Stopped. The same command resumes from the last checkpoint.")
         return 130
     return 0
+
+
+def _say(line):
+    print(printable_lines(line))
 
 
 if __name__ == "__main__":

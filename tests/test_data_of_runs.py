@@ -66,9 +66,10 @@ def test_another_data_set_for_the_evaluators(start, pets, tmp_path):
         *SMALL,
     )
     assert (code, err) == (0, "")
-    assert "10 images, no labels" in out and "does not judge" in out
+    assert "10 images, no labels" in out
+    assert "2 classes, for the linear head" in out and "does not judge" not in out
     results = json.loads((tmp_path / "run" / "result.json").read_text())
-    assert "eval/knn_top_1_accuracy" in results
+    assert "eval/head_top_1_accuracy" in results
 
 
 def test_unlabelled_images_among_labelled_ones(start, pets, tmp_path):

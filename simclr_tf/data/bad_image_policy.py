@@ -4,8 +4,8 @@ import dataclasses
 
 from simclr_tf.data.images import MAX_PIXELS
 from simclr_tf.data.label_subset import listed
-from simclr_tf.data.tree import printable
 from simclr_tf.errors import UserError
+from simclr_tf.printing import printable
 
 
 @dataclasses.dataclass(frozen=True)

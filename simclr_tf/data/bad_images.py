@@ -16,8 +16,8 @@ import tensorflow as tf
 from simclr_tf.data import checks
 from simclr_tf.data.attempts import attempt, attempt_next, zeros
 from simclr_tf.data.bad_image_policy import SKIP_FEW, too_many
-from simclr_tf.data.tree import printable
 from simclr_tf.errors import UserError
+from simclr_tf.printing import printable
 
 # A run that is under way bears so many times what is allowed when it is opened: it has
 # come far, and files vanish for other reasons than those that a wrong folder has.

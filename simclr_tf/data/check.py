@@ -13,6 +13,7 @@ from PIL import Image
 from simclr_tf.data import tree
 from simclr_tf.data.images import decode
 from simclr_tf.data.label_subset import listed
+from simclr_tf.printing import printable
 
 _THREADS = 8
 
@@ -64,9 +65,9 @@ def _of_files(paths, found):
     lines = lines if formats else []
     lines += _sizes([shape for _, shape, _, problem in found if not problem])
     lines.append(f"cannot be decoded: {len(bad):,}")
-    lines += [f"  {tree.printable(path)}: {reason}" for path, reason in bad]
+    lines += [f"  {printable(path)}: {reason}" for path, reason in bad]
     same = [group for group in copies.values() if len(group) > 1]
-    names = [" = ".join(map(tree.printable, group[:2])) for group in same]
+    names = [" = ".join(map(printable, group[:2])) for group in same]
     extra = sum(len(group) - 1 for group in same)
     if extra:
         lines.append(f"copies of other files, byte by byte: {extra:,}: {listed(names)}")

@@ -33,8 +33,8 @@ from simclr_tf.data import tree
 from simclr_tf.data.label_subset import listed
 from simclr_tf.data.listing import Listing, numbered
 from simclr_tf.data.splits import TRAIN, DataSet, meaning
-from simclr_tf.data.tree import printable
 from simclr_tf.errors import UserError
+from simclr_tf.printing import printable
 
 
 def find_folders(word, roots):

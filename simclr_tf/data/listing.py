@@ -3,7 +3,7 @@
 import dataclasses
 
 from simclr_tf.data.sources.files import FileSource
-from simclr_tf.data.tree import printable
+from simclr_tf.printing import printable
 
 
 @dataclasses.dataclass(frozen=True)

@@ -62,12 +62,6 @@ class Tree:
             self.others[extension] = self.others.get(extension, 0) + 1
 
 
-def printable(name):
-    """A name on one line, whatever its bytes are: "?" for what cannot be shown."""
-    text = os.fsencode(name).decode(errors="replace")
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
-
-
 def is_remote(path):
     """Whether a path is of a file system that TensorFlow reaches, such as gs://."""
     return "://" in path

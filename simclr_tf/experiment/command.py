@@ -59,7 +59,9 @@ def _run(config, flag_values, strategy, chief, say):
     if "train" in config.mode:
         session = training.prepare(config, strategy, say)
         if splits is not None:
-            splits.require_classes(session.model.num_classes)
+            splits.require_classes(
+                session.model.num_classes, session.about["probe_dataset"]
+            )
         if chief:
             files.make_directory(config.model_dir)
             files.write_json(os.path.join(config.model_dir, "flags.json"), flag_values)
@@ -88,12 +90,13 @@ def _deliver(config, model, prefix, step, splits, strategy, say):
         say: Callable that prints a line for the user.
     """
     chief = distribution.is_chief(strategy)
+    probe = checkpoints.probe_of_head(prefix, config)
     if splits is not None:
-        splits.require_classes(model.num_classes)
+        splits.require_classes(model.num_classes, probe)
     if chief:
         files.make_directory(config.model_dir)
     if splits is not None:
-        evaluation.evaluate(config, model, step, splits, say)
+        evaluation.evaluate(config, model, step, splits, probe, say)
     if not chief:
         return
     if strategy.num_replicas_in_sync > 1:

@@ -8,7 +8,7 @@ import random
 import tensorflow as tf
 from tensorflow import keras
 
-from simclr_tf import data, distribution, optimizers
+from simclr_tf import augmentation, data, distribution, optimizers
 from simclr_tf.errors import UserError
 from simclr_tf.experiment import (
     cached_features,
@@ -17,6 +17,7 @@ from simclr_tf.experiment import (
     labels,
     networks,
     reading,
+    resuming,
     teacher,
     views,
 )
@@ -31,6 +32,7 @@ class Session:
     config: RunConfig
     strategy: tf.distribute.Strategy
     source: data.Source
+    probe: data.Source | None
     model: keras.Model
     schedule: optimizers.WarmupCosine
     about: dict
@@ -59,23 +61,27 @@ def prepare(config, strategy, say=print):
     _require_trainable(config, strategy.num_replicas_in_sync)
     resume = tf.train.latest_checkpoint(config.model_dir)
     source = labels.open_training_split(config, say, resumes=resume is not None)
+    probe = labels.open_probe_split(config, say)
     _require_same_folder(config, strategy, checkpoints.step_of(resume) if resume else 0)
     seed = distribution.from_all(strategy, _seed(config, resume))[0]
     keras.utils.set_random_seed(seed)
     keras.mixed_precision.set_global_policy(config.train.precision)
     with strategy.scope():
         schedule = networks.build_schedule(config, source.num_examples)
-        model = _build_model(config, schedule, source.num_classes)
-    about = checkpoints.description(config, model, seed, schedule.total_steps)
+        model = _build_model(config, schedule, (probe or source).num_classes)
+    about = checkpoints.description(
+        config, model, seed, schedule.total_steps, source.num_examples
+    )
     first_step = 0
     if resume:
-        checkpoints.require_same(resume, "model_dir", about)
+        found = checkpoints.require_same(resume, "model_dir", about)
+        resuming.require_same_run(config, resume, found, about, say)
         checkpoints.restore(resume, model)
         first_step = checkpoints.step_of(resume)
     elif config.checkpoint:
         _initialise(config, model, about, say)
     session = Session(
-        config, strategy, source, model, schedule, about, first_step, resume
+        config, strategy, source, probe, model, schedule, about, first_step, resume
     )
     _describe(session, say)
     return session
@@ -102,10 +108,13 @@ def train(session, say=print):
     if chief:
         reading.remember_training_images(config, session.source)
     bad = reading.bad_images(config, session.source, say)
+    of_probe = session.probe and reading.bad_images(config, session.probe, say)
     learned_from = _features_or_images(session, bad, say)
     batches = distribution.distribute(
         session.strategy,
-        lambda share: _batches(session, share, learned_from, bad),
+        lambda share: _with_probe(
+            session, share, _batches(session, share, learned_from, bad), of_probe
+        ),
         endless=True,
     )
     # Every process takes part in saving and in adding up figures: what a figure or a
@@ -122,6 +131,7 @@ def train(session, say=print):
     with (
         files.written_by_chief(config.model_dir, chief) as folder,
         bad.counted(),
+        of_probe.counted() if of_probe else contextlib.nullcontext(),
     ):
         saved = checkpoints.manager(
             session.model, session.about, folder, config.keep_checkpoint_max
@@ -227,21 +237,45 @@ def _features_or_images(session, bad, say):
 
 def _batches(session, share, source, bad):
     config, seed = session.config, session.about["seed"]
-    view = views.build_view(config, seed)
+    layers = views.build_views(config, seed)
     if isinstance(source, cached_features.FeatureSource):
-        view = cached_features.as_they_are
+        layers = (cached_features.as_they_are,)
     return data.train_batches(
         source,
         config.train.train_batch_size,
         session.schedule.total_steps,
-        view=view,
-        num_views=2 if session.pretrain else 1,
+        view=layers,
+        num_views=len(layers),
         seed=seed,
         start_step=session.first_step,
         cache=config.data.cache_dataset and source is session.source,
         share=share,
         bad_images=bad if source is session.source else None,
     )
+
+
+def _with_probe(session, share, batches, bad):
+    """Batches with images and labels of the probe set in place of their own labels."""
+    if session.probe is None:
+        return batches
+    config, seed = session.config, session.about["seed"]
+    view = augmentation.CropAndFlip(config.data.image_size, seed=seed)
+    of_probe = data.train_batches(
+        session.probe,
+        config.train.train_batch_size,
+        session.schedule.total_steps,
+        view=view,
+        num_views=1,
+        seed=seed,
+        start_step=session.first_step,
+        cache=config.data.cache_dataset,
+        share=share,
+        bad_images=bad,
+    )
+    batches = tf.data.Dataset.zip((batches, of_probe))
+    if session.source.num_classes:
+        return batches.map(lambda own, probe: (own[0], probe))
+    return batches
 
 
 def _diagnostics(session, every, say):
@@ -314,8 +348,11 @@ def _describe(session, say):
     train = config.train
     classes = f"{source.num_classes} classes" if source.num_classes else "no labels"
     count = networks.parameter_count
+    probe = session.probe or source
     rows = {
         "data": f"{source.name}, {source.num_examples:,} images, {classes}",
+        "probe": f"{probe.name}, {probe.num_examples:,} images, {probe.num_classes} "
+        "classes, for the linear head",
         "model": f"{networks.encoder_name(config)} at {config.data.image_size} px, "
         f"{count(model.encoder.weights):,} parameters, "
         f"{count(model.trainable_variables):,} trained with the heads",
@@ -331,7 +368,10 @@ def _describe(session, say):
     }
     if train.train_mode != "distill":
         del rows["teacher"]
+    if session.probe is None:
+        del rows["probe"]
     for name, text in rows.items():
         say(f"  {name:<10} {text}")
-        for line in source.summary() if name == "data" else ():
+        described = {"data": source, "probe": probe}.get(name)
+        for line in described.summary() if described else ():
             say(f"  {'':<10} {line}")

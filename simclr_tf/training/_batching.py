@@ -22,7 +22,8 @@ def batched(data, batch_size, augmentation=None):
     Args:
         data: `tf.data.Dataset`.
         batch_size: Int, images a batch.
-        augmentation: Layer that draws a view, or None where none are wanted.
+        augmentation: Layer that draws a view, or one for each view in a tuple; None
+            where none are wanted.
 
     Raises:
         ValueError: If images differ in size and no views are wanted.
@@ -34,4 +35,22 @@ def batched(data, batch_size, augmentation=None):
             "Single images of different sizes cannot be batched: map them first with "
             "`simclr_tf.augmentation.EvaluationCrop(image_size)`."
         )
-    return batched_views(data, augmentation, batch_size)
+    layers = layers_of(augmentation)
+    return batched_views(data, layers, batch_size, len(layers))
+
+
+def layers_of(augmentation):
+    """The layer of each view: those of a tuple, or one for both."""
+    if isinstance(augmentation, (tuple, list)):
+        return tuple(augmentation)
+    return (augmentation, augmentation)
+
+
+def is_views(data):
+    """Whether a batch is views and nothing else: a tuple of images `[B, H, W, 3]`."""
+    return (
+        isinstance(data, (tuple, list))
+        and len(data) > 1
+        and all(getattr(part, "shape", None) is not None for part in data)
+        and all(len(part.shape) == 4 for part in data)
+    )

@@ -155,10 +155,14 @@ def moving_state(networks):
 
 
 def serialized(model, names):
-    """Config entries of the attributes of `model` that are layers or None."""
-    return {
-        name: keras.utils.serialize_keras_object(getattr(model, name)) for name in names
-    }
+    """Config entries of the attributes of `model` that are layers, tuples, or None."""
+    return {name: _serialized(getattr(model, name)) for name in names}
+
+
+def _serialized(value):
+    if isinstance(value, tuple):
+        return [_serialized(part) for part in value]
+    return keras.utils.serialize_keras_object(value)
 
 
 def deserialized(config):
@@ -168,7 +172,11 @@ def deserialized(config):
 
 def _deserialized(value):
     if isinstance(value, (tuple, list)):
-        return tuple(_deserialized(part) for part in value)
+        made = []
+        for part in value:  # a layer that stands there twice is one
+            first = value.index(part)
+            made.append(made[first] if first < len(made) else _deserialized(part))
+        return tuple(made)
     if isinstance(value, dict) and "class_name" in value:
         return keras.utils.deserialize_keras_object(value)
     return value

@@ -83,7 +83,8 @@ class Summaries(StepCallback):
     def write_views(self, step, views, limit=8):
         """Writes the first pictures of each view, `[B, S, S, 3]` in [0, 1]."""
         with self._writer.as_default(step=step):
-            for name, view in zip(("view_a", "view_b"), views, strict=False):
+            names = ("view_a", "view_b", "small_view")
+            for name, view in zip(names, views, strict=False):
                 tf.summary.image(f"train/{name}", view[:limit], max_outputs=limit)
 
     def on_step(self, step, logs):

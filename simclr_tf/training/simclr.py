@@ -14,6 +14,7 @@ _LOGS = (
     "contrast_loss_chance",
     "contrast_acc",
     "contrast_entropy",
+    "small_view_loss",
     "embedding_std",
     "alignment",
     "uniformity",
@@ -35,15 +36,23 @@ class SimCLR(keras_compat.DistributedModel):
     NumPy arrays, or a `tf.data.Dataset` of batches or of single images (which are then
     batched, `batch_size` at a time). Labels, `[B]` indices (-1: not known) or `[B, K]`
     one-hot, train a linear head on stopped gradients and nothing else; they may be left
-    out.
+    out. In their place may stand a batch of other images with their labels, `(images,
+    (other_images, labels))`: the head then learns from these, which the encoder sees as
+    in evaluation.
+
+    Views after the first two are the small ones of multi-crop, of one lower size. The
+    loss is then `(L + sum of S_v) / (V + 1)`, with the loss `L` of the two full views,
+    and `S_v` of each of `V` small ones, see `simclr_tf.losses.nt_xent_small_views`. The
+    encoder sees each size apart, so that its batch norm does too.
 
     Args:
         encoder: Keras model from float images `[B, H, W, 3]` in [0, 1] to features
             `[B, C]` or `[B, h, w, C]` (then averaged over h and w).
         projection_head: `tf_models.ProjectionHead`.
         augmentation: Layer of `simclr_tf.augmentation` that draws one view of each
-            image, or a tuple of two where the views differ; None where the data brings
-            them. The first does the evaluation preprocessing.
+            image, or a tuple of two where the views differ, and more for small views:
+            `(full, full) + 6 * (simclr_tf.augmentation.small_view(full, 96),)`; None
+            where the data brings them. The first does the evaluation preprocessing.
         num_classes: Int, classes of the online linear head; None for no head.
         ft_proj_selector: Int, which of `projection_head.hidden_layers` feeds the linear
             head: 0 the features, -1 the projection.
@@ -99,7 +108,7 @@ class SimCLR(keras_compat.DistributedModel):
             raise ValueError(f"`weight_decay` must be >= 0, got {weight_decay}.")
         self.encoder = encoder
         self.projection_head = projection_head
-        self.augmentation = _one_or_two(augmentation)
+        self.augmentation = _one_or_more(augmentation)
         self.num_classes = num_classes
         self.micro_batch_size = micro_batch_size
         self.ft_proj_selector = ft_proj_selector
@@ -130,7 +139,8 @@ class SimCLR(keras_compat.DistributedModel):
             optimizer: Keras optimizer or its name; `simclr_tf.optimizers.LARS` is the
                 paper's.
             loss: Keras loss over `(view_a, view_b)` projections, one value a pair;
-                None means `NTXent()`.
+                None means `NTXent()`. With small views, one that has its method
+                `of_small_views`.
             jit_compile: Bool, whether XLA compiles the networks, the loss and the
                 update. The augmentation stays outside. Not under several replicas,
                 nor with `micro_batch_size`.
@@ -179,11 +189,13 @@ class SimCLR(keras_compat.DistributedModel):
         return list(self._trackers.values())
 
     def call(self, images, training=False):
+        return self.features(self._for_encoder(images), training)
+
+    def _for_encoder(self, images):
+        """Images as the encoder takes them in evaluation."""
         if self.augmentation is None:
-            images = _common.as_unit_range(images)
-        else:
-            images = _common.first_of(self.augmentation)(images, training=False)
-        return self.features(images, training)
+            return _common.as_unit_range(images)
+        return _common.first_of(self.augmentation)(images, training=False)
 
     def features(self, images, training=False):
         """Float32 features `[B, C]` of float images in [0, 1], taken as they are."""
@@ -191,12 +203,14 @@ class SimCLR(keras_compat.DistributedModel):
 
     def train_step(self, data):
         """One step of the paper's algorithm 1; returns the running means."""
-        (view_a, view_b), labels = self._views(data)
-        return self._learn(view_a, view_b, labels)
+        views, labels = self._views(data)
+        return self._learn(views, labels)
 
-    def _learn_from_views(self, view_a, view_b, labels):
-        views = tf.stack([view_a, view_b], axis=1)  # [B, 2, S, S, 3]
+    def _learn_from_views(self, views, labels):
+        # [B, 2, S, S, 3], and [B, V, s, s, 3] of small views
+        views = [tf.stack(group, axis=1) for group in (views[:2], views[2:]) if group]
         variables = self._variables_to_train(labels)
+        labels = self._with_hidden(labels)
         if self.micro_batch_size is None:
             with tf.GradientTape() as tape:
                 projections, hidden = self._embed(views)
@@ -212,9 +226,7 @@ class SimCLR(keras_compat.DistributedModel):
 
     def _learn_in_pieces(self, views, labels, variables):
         """`_learn_from_views` up to the gradients, the networks seeing pieces."""
-        pieces = _micro_batches.pieces_of(views.shape[0], self.micro_batch_size)
-        if pieces is None:
-            pieces = -(-tf.shape(views)[0] // self.micro_batch_size)
+        pieces = _micro_batches.pieces_of(views[0], self.micro_batch_size)
         state = _common.moving_state([self.encoder, self.projection_head])
         projections, hidden = _micro_batches.embed(self._embed, views, pieces, state)
         with tf.GradientTape() as tape:
@@ -234,43 +246,68 @@ class SimCLR(keras_compat.DistributedModel):
         return gradients, values
 
     def _embed(self, views):
-        """Projections `[b, 2, E]`, and what the linear head sees, of two views."""
-        seen = tf.concat(tf.unstack(views, axis=1), axis=0)  # [2b, S, S, 3]
-        features = self.features(seen, training=True)
+        """Projections `[b, 2 + V, E]`, and what the linear head sees of two views."""
+        seen = [tf.concat(tf.unstack(group, axis=1), axis=0) for group in views]
+        features = [self.features(images, training=True) for images in seen]
+        features = tf.concat(features, axis=0)  # [(2 + V) b, C]
         hidden = self.projection_head.hidden_layers(features, training=True)
-        return tuple(
-            tf.stack(tf.split(tf.cast(output, tf.float32), 2), axis=1)
+        count = sum(group.shape[1] for group in views)
+        projections, hidden = (
+            tf.stack(tf.split(tf.cast(output, tf.float32), count), axis=1)
             for output in (hidden[-1], hidden[self.ft_proj_selector])
         )
+        return projections, hidden[:, :2]
+
+    def _with_hidden(self, labels):
+        """Labels, those of other images with what the linear head sees of them."""
+        if not isinstance(labels, tuple) or self.linear_head is None:
+            return labels
+        images, labels = labels
+
+        def embed(images):
+            features = self.features(images, training=False)
+            return [self._hidden(features)[:, tf.newaxis]]  # [b, 1, C]
+
+        if self.micro_batch_size is None:
+            return embed(images)[0], labels
+        pieces = _micro_batches.pieces_of(images, self.micro_batch_size)
+        return _micro_batches.embed(embed, images, pieces, state=[])[0], labels
 
     def _loss(self, projections, hidden, labels):
         """This replica's share of the loss, and the figures to be tracked."""
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        contrast = self._contrast(*tf.unstack(projections, axis=1))
+        contrast = self._contrast(*tf.unstack(projections[:, :2], axis=1))
+        small = self._contrast_small(projections)
         supervised = self._supervise(hidden, labels)
         weight_decay = self._weight_decay_loss()
-        loss = _common.global_mean(contrast["contrast_loss"])
+        of_views = [contrast["contrast_loss"][:, tf.newaxis], *small.values()]
+        of_views = tf.concat(of_views, axis=1)  # [b, 1 + V]
+        loss = _common.global_mean(tf.reduce_mean(of_views, axis=1))
         if supervised:
             loss += _common.global_mean(*supervised["supervised_loss"])
         loss += weight_decay / replicas
         values = {"loss": replicas * loss, "weight_decay": weight_decay}
-        figures = self._diagnose(projections)
-        return loss, {**values, **contrast, **figures, **supervised}
+        figures = self._diagnose(projections[:, :2])
+        return loss, {**values, **contrast, **small, **figures, **supervised}
 
     def test_step(self, data):
         """Contrastive figures on two views; accuracy of the linear head on the images.
 
         The encoder runs in inference mode. Raw images get the evaluation preprocessing
-        for the linear head; where the data brings views, it judges both views.
+        for the linear head; where the data brings views, it judges both views. Small
+        views do not count.
         """
         views, labels = self._views(data)
-        seen = tf.concat(views, 0)
+        seen = tf.concat(views[:2], 0)
         features = self.features(seen)
         projections = self.projection_head(features, training=False)
         values = self._contrast(*tf.split(projections, 2))
         values["loss"] = values["contrast_loss"]
         if labels is not None and self.linear_head is not None:
-            if self.augmentation is None:
+            if isinstance(labels, tuple):
+                images, labels = labels
+                logits = self.classify(self.features(images))
+            elif self.augmentation is None:
                 labels = tf.concat([labels, labels], 0)
                 logits = self.classify(features)
             else:
@@ -283,26 +320,34 @@ class SimCLR(keras_compat.DistributedModel):
 
     def classify(self, features):
         """The linear head's float32 logits `[B, num_classes]` of features `[B, C]`."""
+        return self.linear_head(self._hidden(features))
+
+    def _hidden(self, features):
+        """What the linear head sees of features, in inference."""
         hidden = self.projection_head.hidden_layers(features, training=False)
-        return self.linear_head(hidden[self.ft_proj_selector])
+        return tf.cast(hidden[self.ft_proj_selector], tf.float32)
 
     def _views(self, data):
-        """`((view_a, view_b), labels)` of one batch in any form that `fit` takes."""
+        """`((view_a, view_b, *small), labels)` of a batch in any form that `fit` takes.
+
+        Labels of other images come as `(images, labels)`, as the encoder takes them.
+        """
+        if _batching.is_views(data):
+            data = (data, None)
         x, labels = keras_compat.unpack(data)
-        if isinstance(x, (tuple, list)):
-            views = tuple(x)
-        elif self.augmentation is None:
-            views, labels = (x, labels), None
-        else:
-            pair = self.augmentation
-            pair = pair if isinstance(pair, (tuple, list)) else (pair, pair)
-            views = tuple(draw(x, training=True) for draw in pair)
-        if len(views) != 2 or any(view is None for view in views):
+        views = tuple(x) if isinstance(x, (tuple, list)) else ()
+        if not views and self.augmentation is not None:
+            views = _batching.layers_of(self.augmentation)
+            views = tuple(draw(x, training=True) for draw in views)
+        if len(views) < 2:
             raise ValueError(
                 "Without `augmentation`, the data must be (view_a, view_b) or "
                 f"((view_a, view_b), labels), got {data}."
             )
         views = tuple(_common.as_unit_range(view) for view in views)
+        if isinstance(labels, (tuple, list)):
+            images, labels = labels
+            return views, (self._for_encoder(images), _common.sparse_labels(labels))
         return views, None if labels is None else _common.sparse_labels(labels)
 
     def _contrast(self, view_a, view_b):
@@ -312,6 +357,18 @@ class SimCLR(keras_compat.DistributedModel):
         names = ("contrast_loss", "contrast_acc", "contrast_entropy")
         figures = self.loss.call_with_metrics(view_a, view_b)
         return dict(zip(names, figures, strict=True))
+
+    def _contrast_small(self, projections):
+        """The loss `[b, V]` of small views, of projections `[b, 2 + V, E]`."""
+        if projections.shape[1] == 2:
+            return {}
+        if not hasattr(self.loss, "of_small_views"):
+            raise ValueError(
+                "`loss` must have the method of_small_views with small views, as "
+                f"NTXent has, got {type(self.loss).__name__}."
+            )
+        full = tf.unstack(projections[:, :2], axis=1)
+        return {"small_view_loss": self.loss.of_small_views(projections[:, 2:], *full)}
 
     def _diagnose(self, projections):
         """Scalars that say whether it learns, of this replica's `[b, 2, E]`."""
@@ -324,11 +381,14 @@ class SimCLR(keras_compat.DistributedModel):
     def _supervise(self, hidden, labels):
         """Loss and accuracy `[2B]` of the linear head on `[B, 2, C]`, with what counts.
 
-        It sends no gradient back. An image whose label is -1 does not count.
+        It sends no gradient back. An image whose label is -1 does not count. Labels of
+        other images bring what the head sees of them, once each.
         """
         if labels is None or self.linear_head is None:
             return {}
-        labels = tf.concat([labels, labels], axis=0)
+        if isinstance(labels, tuple):
+            hidden, labels = labels
+        labels = tf.tile(labels, [hidden.shape[1]])
         hidden = tf.concat(tf.unstack(hidden, axis=1), axis=0)
         logits = self.linear_head(tf.stop_gradient(hidden))
         known = _common.known(labels)
@@ -390,14 +450,14 @@ class SimCLR(keras_compat.DistributedModel):
         return cls(**_common.deserialized(config))
 
 
-def _one_or_two(augmentation):
-    """What draws the views; a tuple of two that crop to one size, if it is a tuple."""
+def _one_or_more(augmentation):
+    """What draws the views; of several, the full views of one size, then small ones."""
     if not isinstance(augmentation, (tuple, list)):
         return augmentation
     sizes = [getattr(layer, "image_size", None) for layer in augmentation]
-    if len(sizes) != 2 or sizes[0] != sizes[1]:
+    if len(sizes) < 2 or sizes[0] != sizes[1] or len(set(sizes[2:])) > 1:
         raise ValueError(
-            "`augmentation` must be one layer, or two of one `image_size`, got "
-            f"{len(sizes)} of {sizes}."
+            "`augmentation` must be one layer, or two of one `image_size`, and behind "
+            f"them those of small views, of one size too; got {len(sizes)} of {sizes}."
         )
     return tuple(augmentation)

@@ -5,7 +5,7 @@ import collections
 import numpy as np
 import tensorflow as tf
 
-from simclr_tf.data.tree import printable
+from simclr_tf.printing import printable
 
 _REASONS = 5  # so many of them a summary names
 
