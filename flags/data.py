@@ -15,7 +15,11 @@ values.string(
     "data_dir", None, "Folder of TensorFlow Datasets. Not given: its own default."
 )
 values.string("train_split", "train", "Split to train on.")
-values.string("eval_split", "validation", "Split to evaluate on; CIFAR's is test.")
+values.string(
+    "eval_split",
+    "validation",
+    "Split to evaluate on; where there is no validation split, test is taken.",
+)
 values.floating(
     "held_out_fraction",
     None,

@@ -324,7 +324,7 @@ def test_wrong_data_is_one_line_and_writes_nothing(start, folder, tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
     refused(start(dataset="cifar11"), "--dataset=cifar11 is unknown", "cifar10")
-    refused(start(dataset=str(empty)), "no image under")
+    refused(start(dataset=str(empty)), "no image there")
     refused(start(dataset=str(tmp_path / "missing")), "no such folder")
     refused(start("--train_split=bogus"), "no split bogus; there are: test, train")
     broken = os.path.join(folder, "train", "cat", "3.png")

@@ -4,6 +4,7 @@ import collections
 import concurrent.futures
 import hashlib
 import io
+import itertools
 
 import numpy as np
 import tensorflow as tf
@@ -75,20 +76,26 @@ def _of_files(paths, found):
 
 def _of_examples(source):
     """Lines about a source whose images are no files of their own."""
-    shapes, bad = [], 0
+    shapes, bad = [], []
     examples = source.as_dataset().map(
         lambda image, *label: tf.shape(image)[:2],
         num_parallel_calls=tf.data.AUTOTUNE,
     )
     iterator = iter(examples)
-    while True:
+    for number in itertools.count():
         try:
-            shapes.append(tuple(next(iterator).numpy().tolist()))
+            height, width = next(iterator).numpy().tolist()
         except StopIteration:
             break
         except tf.errors.InvalidArgumentError:
-            bad += 1
-    return [*_sizes(shapes), f"cannot be decoded: {bad:,}"]
+            height = width = 0
+        if height and width:
+            shapes.append((height, width))
+        else:
+            bad.append(number)
+    names = source.file_names()
+    lines = [*_sizes(shapes), f"cannot be decoded: {len(bad):,}"]
+    return lines + [f"  {names[n] if names else f'image {n}'}" for n in bad]
 
 
 def _sizes(shapes):
