@@ -194,7 +194,9 @@ def small_view(policy, image_size=96, area_range=(0.05, 0.14), seed=None):
         min_object_covered=0.0,
         seed=0,
     )
-    return Policy([small_crop, *(_at_size(step, image_size) for step in rest)], seed=seed)
+    return Policy(
+        [small_crop, *(_at_size(step, image_size) for step in rest)], seed=seed
+    )
 
 
 def _at_size(step, image_size):

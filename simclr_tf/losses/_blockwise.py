@@ -162,7 +162,9 @@ def log_sums_of_others(small, everyone, max_cells):
 
             def add(of_columns, item):
                 number, rows, log_sum, weight = item
-                shares = tf.exp(similarities(number, rows, columns) - log_sum[..., tf.newaxis])
+                shares = tf.exp(
+                    similarities(number, rows, columns) - log_sum[..., tf.newaxis]
+                )
                 shares *= weight[..., tf.newaxis]
                 of_rows = tf.einsum("nvc,ce->nve", shares, columns)
                 return of_columns + tf.einsum("nvc,nve->ce", shares, rows), of_rows

@@ -27,7 +27,8 @@ def literal(small, view_a, view_b, temperature, hidden_norm=True):
                 e(s, view_a[j]) + e(s, view_b[j]) for j in range(len(view_a)) if j != i
             )
             pair = [
-                -tf.math.log(e(s, k[i]) / (e(s, k[i]) + others)) for k in (view_a, view_b)
+                -tf.math.log(e(s, k[i]) / (e(s, k[i]) + others))
+                for k in (view_a, view_b)
             ]
             losses.append(sum(pair) / 2)
     return tf.reshape(losses, small.shape[:2])
