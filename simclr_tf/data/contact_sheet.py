@@ -59,7 +59,9 @@ def places(pictures):
     for picture in pictures:
         before, side = side, CELL
         if len(pictures) > 1:
-            side = round(CELL * len(picture) / len(pictures[0]))
+            # So that those of half the size stand in pairs.
+            side = (CELL + _GAP) * len(picture) // len(pictures[0]) - _GAP
+            side = max(side, _GAP)
         if top + side > CELL:
             left, top = left + before + _GAP, 0
         cells.append((left, top, side))

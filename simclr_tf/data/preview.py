@@ -118,9 +118,10 @@ body {{ font: 14px/1.4 sans-serif; margin: 2em; color: #222; }}
 p {{ margin: .2em 0; color: #555; max-width: 70em; }}
 table {{ border-spacing: 0; margin-top: 1em; }}
 td {{ padding: 6px 4px; border-top: 1px solid #ddd; vertical-align: top; }}
-td + td {{ padding-left: 18px; }}
+td + td {{ padding-left: 18px; white-space: nowrap; }}
 td:first-child {{ width: 14em; overflow-wrap: anywhere; }}
-img {{ object-fit: contain; background: #f3f3f3; margin: 0 3px 3px 0; }}
+img {{ object-fit: contain; background: #f3f3f3; outline: 1px solid #ddd;
+margin: 0 4px 4px 0; vertical-align: top; }}
 img.small {{ image-rendering: pixelated; }}
 small {{ color: #555; }}
 @media (max-width: 60em) {{
@@ -128,7 +129,8 @@ body {{ margin: 1em; }}
 h1 {{ font-size: 1.5em; overflow-wrap: anywhere; }}
 table, tbody, tr, td {{ display: block; width: auto; }}
 tr {{ border-top: 1px solid #ddd; padding: 6px 0; }}
-td, td:first-child {{ border: 0; padding: 3px 0; width: auto; }}
+td, td + td, td:first-child {{ border: 0; padding: 3px 0; width: auto;
+white-space: normal; }}
 }}
 </style>
 <h1>{title}</h1>{lines}
@@ -143,7 +145,8 @@ def _html_row(row):
     ]
     for views in [[row.image], *row.draws]:
         sides = [side for *_, side in contact_sheet.places(views)]
-        cells.append("".join(map(_html_image, views, sides)))
+        shown = list(map(_html_image, views, sides))
+        cells.append("<br>".join(filter(None, map("".join, (shown[:2], shown[2:])))))
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>\n"
 
 
