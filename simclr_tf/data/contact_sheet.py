@@ -1,5 +1,7 @@
 """The contact sheet of `preview` as one picture."""
 
+import unicodedata
+
 from PIL import Image, ImageDraw, ImageFont
 
 CELL = 144  # side of the square that a picture is fitted into, in pixels
@@ -23,6 +25,7 @@ def draw(rows, header):
     lefts = [_MARGIN + _CAPTION, _MARGIN + _CAPTION + CELL + 3 * _GAP]
     lefts += [lefts[1] + n * (width_of_draw + 3 * _GAP) for n in range(1, pairs)]
     width = lefts[-1] + width_of_draw + _MARGIN
+    header = [_in_font(text) for text in header]
     lines = [line for text in header[1:] for line in _wrapped(text, width)]
     top = _MARGIN + 30 + _LINE * len(lines) + 40
     height = top + len(rows) * (CELL + 3 * _GAP) - 3 * _GAP + _MARGIN
@@ -41,8 +44,8 @@ def draw(rows, header):
 
 
 def _draw_row(sheet, pen, row, top, lefts):
-    _write_lines(pen, _MARGIN, top, [_shortened(row.label)], _TEXT + 2, _INK)
-    details = [row.size, *_broken(printable(row.name))]
+    _write_lines(pen, _MARGIN, top, [_shortened(_in_font(row.label))], _TEXT, _INK)
+    details = [row.size, *_broken(_in_font(printable(row.name)))]
     _write_lines(pen, _MARGIN, top + _LINE + 4, details, _TEXT, _PALE)
     for left, pictures in zip(lefts, [[row.image], *row.draws], strict=True):
         cells = places(pictures)
@@ -85,6 +88,13 @@ def printable(text):
     """Text that can be shown: what cannot is a question mark."""
     text = text.encode("utf-8", "replace").decode()
     return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def _in_font(text):
+    """Text in the letters that Pillow's own font has: ASCII."""
+    letters = unicodedata.normalize("NFKD", text)
+    letters = (letter for letter in letters if not unicodedata.combining(letter))
+    return "".join(letter if letter.isascii() else "?" for letter in letters)
 
 
 def _write_lines(pen, left, top, lines, size, color):
