@@ -101,6 +101,7 @@ OURS = {
     "tfrecord_image_key": "image/encoded",
     "tfrecord_label_key": "image/class/label",
     "tfrecord_name_key": "image/filename",
+    "allow_outside_paths": False,
 }
 GIVEN = {"dataset": "cifar10", "model_dir": "run"}
 
@@ -215,6 +216,7 @@ CHANGED = {
     "tfrecord_image_key": "i",
     "tfrecord_label_key": "l",
     "tfrecord_name_key": "n",
+    "allow_outside_paths": True,
     "micro_batch_size": 0,  # of pretrain; see below
     "distribution": "tpu",
     "num_cpu_replicas": 0,

@@ -6,6 +6,7 @@ A .npy file holds images. A .npz file holds `images` and, where they are known,
 ints or words `[N]`, -1 or "" where one is not known.
 """
 
+import os
 import re
 import zipfile
 
@@ -24,6 +25,8 @@ _IMAGES = ("images", "image", "x", "data", "arr_0")
 _LABELS = ("labels", "label", "y", "arr_1")
 _ONE_SPLIT = {"images": _IMAGES, "labels": _LABELS}
 _NAMED = re.compile(r"(?P<split>\w+)_(images?|labels?)|(?P<part>[xy])_(?P<of>\w+)")
+
+_DAMAGED = (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile)
 
 
 class MappedSource(Source):
@@ -61,10 +64,23 @@ def find_arrays(path):
             images = np.load(path, mmap_mode="r", allow_pickle=False)
             _require_images(path, "its array", images)
             return DataSet(path, None, lambda split: MappedSource(images, path))
+        _require_memory(path)
         with np.load(path, allow_pickle=False) as arrays:
             return _of_archive(path, list(arrays.files))
-    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
+    except (*_DAMAGED, TypeError) as error:
         raise _unreadable(path, error) from error
+
+
+def _require_memory(path):
+    """Refuses an archive whose arrays do not fit into memory, before any is taken."""
+    with zipfile.ZipFile(path) as archive:
+        size = sum(entry.file_size for entry in archive.infolist())
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if size > memory:
+        raise UserError(
+            f"--dataset={path} holds {size / 1e9:,.1f} GB of arrays, more than the "
+            f"{memory / 1e9:,.1f} GB of memory. A .npy file is not read into it."
+        )
 
 
 def _of_archive(path, names):
@@ -94,7 +110,7 @@ def _of_archive(path, names):
                 images = arrays[parts["x"]]
                 labels = arrays[parts["y"]] if parts.get("y") else None
                 given = arrays["class_names"] if "class_names" in names else None
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        except _DAMAGED as error:
             raise _unreadable(path, error) from error
         _require_images(path, parts["x"], images)
         name = f"{path} {split}" if splits else path
