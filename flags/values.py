@@ -44,8 +44,7 @@ class _Parser(absl_flags.ArgumentParser):
             return self._read(argument)
         except ValueError as error:
             raise absl_flags.IllegalFlagValueError(
-                f"--{self.name} must be {self.allowed}, got "
-                f"{_shown(argument)}."
+                f"--{self.name} must be {self.allowed}, got {_shown(argument)}."
             ) from error
 
 

@@ -1,10 +1,12 @@
 """The splits of a run: what it trains on, and what its evaluators learn from."""
 
+import contextlib
 import dataclasses
 import json
 import os
 
 from simclr_tf import data
+from simclr_tf.errors import UserError
 from simclr_tf.experiment import reading
 
 
@@ -27,9 +29,9 @@ def open_training(config, say, resumes=False):
         UserError: If it cannot be opened.
     """
     settings = config.data
-    found = _find(config, settings.dataset)
+    found = _find(config)
     source = reading.remembered_training_images(config) if resumes else None
-    source = source or found.open(settings.train_split, reading.policy(config))
+    source = source or _open(found, config, "train_split", reading.policy(config))
     if settings.probe_dataset or not _is_undivided(found, settings):
         return source
     held_out = _held_out(settings)
@@ -63,13 +65,14 @@ def open_for_evaluators(config, training, say):
         UserError: If it cannot be opened.
     """
     settings, policy = config.data, reading.policy(config)
-    found = _find(config, settings.probe_dataset or settings.dataset)
-    learned_from = settings.train_split
-    if settings.probe_dataset:
-        learned_from = settings.probe_split
+    flag = "probe_dataset" if settings.probe_dataset else "dataset"
+    learned_from = "probe_split" if settings.probe_dataset else "train_split"
+    found = _find(config, flag)
     if not _is_undivided(found, settings):
-        return found.open(learned_from if training else settings.eval_split, policy)
-    held_out, source = _held_out(settings), found.open(learned_from, policy)
+        taken = learned_from if training else "eval_split"
+        return _open(found, config, taken, policy, flag)
+    held_out = _held_out(settings)
+    source = _open(found, config, learned_from, policy, flag)
     if not source.num_classes:
         return source  # nothing to judge by, which is refused
     if training:
@@ -85,11 +88,11 @@ def open_for_evaluators(config, training, say):
 def open_to_embed(config, say):
     """`--eval_split`, or all images where there are no splits."""
     settings, policy = config.data, reading.policy(config)
-    found = _find(config, settings.dataset)
+    found = _find(config)
     if _is_undivided(found, settings):
         say(f"No split {settings.eval_split}: all images are taken.")
-        return found.open(settings.train_split, policy)
-    return found.open(settings.eval_split, policy)
+        return _open(found, config, "train_split", policy)
+    return _open(found, config, "eval_split", policy)
 
 
 def open_to_prepare(config, split):
@@ -99,7 +102,7 @@ def open_to_prepare(config, split):
         config: `RunConfig`.
         split: Str.
     """
-    return _find(config, config.data.dataset).open(split, reading.policy(config))
+    return _find(config).open(split, reading.policy(config))
 
 
 def open_to_check(config):
@@ -107,17 +110,42 @@ def open_to_check(config):
     policy = dataclasses.replace(
         reading.policy(config), on_bad_image="skip", max_bad_fraction=1.0
     )
-    return _find(config, config.data.dataset).open(config.data.train_split, policy)
+    return _open(_find(config), config, "train_split", policy)
 
 
-def _find(config, word):
+def _find(config, flag="dataset"):
+    """The data set that a flag names, which its errors name too."""
     settings = config.data
     keys = data.Keys(
         settings.tfrecord_image_key,
         settings.tfrecord_label_key,
         settings.tfrecord_name_key,
     )
-    return data.find(word, settings.data_dir, keys)
+    with _naming(flag):
+        return data.find(
+            getattr(settings, flag),
+            settings.data_dir,
+            keys,
+            settings.allow_outside_paths,
+        )
+
+
+def _open(found, config, split_flag, policy, flag="dataset"):
+    """The split of a data set that a flag names."""
+    split = getattr(config.data, split_flag)
+    absent = found.find(split) is None
+    with _naming(flag, f"--{split_flag}={split}: " if absent else ""):
+        return found.open(split, policy)
+
+
+@contextlib.contextmanager
+def _naming(flag, beginning=""):
+    """Makes errors about `--dataset` name the flag that the data set was given by."""
+    try:
+        yield
+    except UserError as error:
+        text = str(error).replace("--dataset=", f"--{flag}=")
+        raise UserError(beginning + text) from error
 
 
 def _is_undivided(found, settings):
