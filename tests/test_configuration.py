@@ -11,8 +11,9 @@ from PIL import Image
 
 import flags
 import run
+from simclr_tf import optimizers
 from simclr_tf.errors import UserError
-from simclr_tf.experiment import checkpoints, resuming
+from simclr_tf.experiment import checkpoints, files, networks, resuming
 
 SHORT = "--train_batch_size=8 --warmup_epochs=0 --train_steps=2 --seed=1".split()
 NETWORKS = {
@@ -26,7 +27,7 @@ NETWORKS = {
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """Folder `data` of two classes, and `pretrained`, a run on it."""
+    """Folder `data` of two classes, and `pretrained`, a run after its last step."""
     home = tmp_path_factory.mktemp("configuration")
     random = np.random.RandomState(0)
     for split in ("train", "test"):
@@ -35,8 +36,14 @@ def home(tmp_path_factory):
             folder.mkdir(parents=True, exist_ok=True)
             pixels = random.randint(0, 256, [9, 10, 3]).astype("uint8")
             Image.fromarray(pixels).save(folder / f"{number}.png")
-    networks = [f"--{name}={value}" for name, value in NETWORKS.items()]
-    assert command(home, *networks, "--use_blur=False", model_dir="pretrained") == 0
+    arguments = [*SHORT, f"--dataset={home / 'data'}", "--eval_split=test"]
+    arguments += [f"--{name}={value}" for name, value in NETWORKS.items()]
+    arguments += ["--use_blur=False", f"--model_dir={home / 'pretrained'}"]
+    config, values = flags.parse(["run.py", *arguments], print)
+    model = networks.build_model(config, optimizers.WarmupCosine(1.0, 0, 2), 2)
+    about = checkpoints.description(config, model, 1, train_steps=2, num_examples=16)
+    checkpoints.manager(model, about, config.model_dir, 1).save(checkpoint_number=2)
+    files.write_json(f"{config.model_dir}/flags.json", values)
     return home
 
 
