@@ -1,5 +1,6 @@
 """The command: parse flags, build a config, start the mode. Nothing else."""
 
+import os
 import sys
 
 import flags
@@ -14,6 +15,7 @@ def main(argv=None):
     0: done. 1: another worker stopped. 2: a mistake of the user. 130: Ctrl-C.
     """
     argv = sys.argv if argv is None else argv
+    os.umask(os.umask(0o022) | 0o002)  # whatever the user's: nothing for all to write
     if {"-h", "--help", "--helpshort", "--helpfull"} & set(argv):
         print(flags.help_text())
         return 0

@@ -52,6 +52,12 @@ values.string(
     "tfrecord_name_key", "image/filename", "TFRecord: feature of the file's name."
 )
 values.boolean(
+    "allow_outside_paths",
+    False,
+    "Read images that a file with a list of them names by paths such as ../a.png, out "
+    "of its own folder. Paths from the root are always read.",
+)
+values.boolean(
     "cache_dataset", False, "Keep decoded images in memory after the first pass."
 )
 values.one_of(

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from simclr_tf import atomic
 from simclr_tf.data import contact_sheet
 from simclr_tf.printing import printable
 
@@ -89,9 +90,7 @@ def write(rows, header, folder):
     paths = []
     for name, content in contents.items():
         paths.append(os.path.join(folder, name))
-        with open(f"{paths[-1]}.tmp", "wb") as file:
-            file.write(content)
-        os.replace(f"{paths[-1]}.tmp", paths[-1])
+        atomic.write(paths[-1], content)
     return paths
 
 
