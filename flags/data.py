@@ -152,7 +152,11 @@ values.integer(
     high=64,
 )
 values.integer(
-    "small_view_size", 96, "Height and width of --num_small_views, in pixels.", low=1
+    "small_view_size",
+    96,
+    "Height and width of --num_small_views, in pixels.",
+    low=1,
+    high=10_000,
 )
 values.floating(
     "small_view_min_area",

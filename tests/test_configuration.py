@@ -197,6 +197,7 @@ def resume(then, now, steps=(4, 4), images=(9, 9), classes=(2, 2)):
         "--data_dir=d --on_bad_image=fail --max_bad_fraction=0.5",
         "--checkpoint_steps=1 --keep_checkpoint_max=2 --train_summary_steps=5",
         "--evaluators=knn --eval_split=test --distribution=none --jit_compile",
+        "--on_nonfinite=rewind --cache_dataset",
     ],
 )
 def test_what_changes_nothing_is_said(now):
@@ -218,6 +219,7 @@ def test_nothing_is_said_where_nothing_differs():
     [
         ("--learning_rate=1", "learning_rate 0.3 1.0"),
         ("--dataset=other", "dataset bundled other"),
+        ("--probe_dataset=p", "probe_dataset none p"),
         ("--augmentation=crop", "augmentation crop_and_flip crop"),
         ("--batch_norm_decay=0.5", "batch_norm_decay 0.9 0.5"),
         ("--seed=2", "seed 1 2"),

@@ -10,8 +10,6 @@ _PARTS = ("data", "augmentation", "model", "train")
 _HARMLESS = {
     "data_dir",
     "eval_split",
-    "probe_dataset",
-    "probe_split",
     "allow_outside_paths",
     "cache_dataset",
     "on_bad_image",
@@ -19,6 +17,7 @@ _HARMLESS = {
     "max_image_pixels",
     "prepare_size",
     "jit_compile",
+    "on_nonfinite",
 }
 # Not compared: what belongs to one command, and what is compared by its outcome.
 _UNCOMPARED = {
