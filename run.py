@@ -1,10 +1,12 @@
 """The command: parse flags, build a config, start the mode. Nothing else."""
 
+import os
 import sys
 
 import flags
 from simclr_tf import _startup
 from simclr_tf.errors import UserError, WorkerLostError
+from simclr_tf.printing import printable_lines
 
 
 def main(argv=None):
@@ -13,25 +15,30 @@ def main(argv=None):
     0: done. 1: another worker stopped. 2: a mistake of the user. 130: Ctrl-C.
     """
     argv = sys.argv if argv is None else argv
+    os.umask(os.umask(0o022) | 0o002)  # whatever the user's: nothing for all to write
     if {"-h", "--help", "--helpshort", "--helpfull"} & set(argv):
         print(flags.help_text())
         return 0
     try:
-        config, values = flags.parse(argv)
+        config, values = flags.parse(argv, _say)
         _startup.import_tensorflow()  # after the flags: it takes seconds
         from simclr_tf.experiment import command
 
-        command.run(config, values)
+        command.run(config, values, _say)
     except UserError as error:
-        print(f"run.py: {error}", file=sys.stderr)
+        print(f"run.py: {printable_lines(str(error))}", file=sys.stderr)
         return 2
     except WorkerLostError as error:
-        print(f"run.py: {error}", file=sys.stderr)
+        print(f"run.py: {printable_lines(str(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("Stopped. The same command resumes from the last checkpoint.")
         return 130
     return 0
+
+
+def _say(line):
+    print(printable_lines(line))
 
 
 if __name__ == "__main__":

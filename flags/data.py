@@ -15,7 +15,11 @@ values.string(
     "data_dir", None, "Folder of TensorFlow Datasets. Not given: its own default."
 )
 values.string("train_split", "train", "Split to train on.")
-values.string("eval_split", "validation", "Split to evaluate on; CIFAR's is test.")
+values.string(
+    "eval_split",
+    "validation",
+    "Split to evaluate on; where there is no validation split, test is taken.",
+)
 values.floating(
     "held_out_fraction",
     None,
@@ -48,6 +52,12 @@ values.string(
     "tfrecord_name_key", "image/filename", "TFRecord: feature of the file's name."
 )
 values.boolean(
+    "allow_outside_paths",
+    False,
+    "Read images that a file with a list of them names by paths such as ../a.png, out "
+    "of its own folder. Paths from the root are always read.",
+)
+values.boolean(
     "cache_dataset", False, "Keep decoded images in memory after the first pass."
 )
 values.one_of(
@@ -72,6 +82,7 @@ values.integer(
     250_000_000,
     "Pixels of the largest picture that is decoded; larger ones count as bad.",
     low=1,
+    high=2**31 - 1,
 )
 values.integer(
     "prepare_size",
@@ -79,13 +90,15 @@ values.integer(
     "prepare: the shorter side of the packed copies, in pixels; about 1.4 times "
     "--image_size or more.",
     low=1,
+    high=10_000,
 )
 values.integer(
     "image_size",
     224,
-    "Height and width of the network's input, in pixels. Up to 32 also chooses the "
-    "stem for small pictures and evaluates without a crop.",
+    "Height and width of the network's input, in pixels. Not given: that of the run "
+    "that --checkpoint, or else --teacher, is of. Up to 32 evaluates without a crop.",
     low=1,
+    high=10_000,
 )
 values.floating(
     "label_fraction",

@@ -4,6 +4,8 @@ import unicodedata
 
 from PIL import Image, ImageDraw, ImageFont
 
+from simclr_tf.printing import printable
+
 CELL = 144  # side of the square that a picture is fitted into, in pixels
 _GAP, _MARGIN, _CAPTION = 6, 24, 200
 _LINE, _TEXT = 19, 14  # height of a line and of its letters
@@ -82,12 +84,6 @@ def _paste(sheet, picture, left, top, side):
     sheet.paste(_CELL_PAPER, (left, top, left + side, top + side))
     place = (left + (side - size[0]) // 2, top + (side - size[1]) // 2)
     sheet.paste(picture.resize(size, smooth), place)
-
-
-def printable(text):
-    """Text that can be shown: what cannot is a question mark."""
-    text = text.encode("utf-8", "replace").decode()
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def _in_font(text):

@@ -8,16 +8,12 @@ import numpy as np
 import tensorflow as tf
 
 from simclr_tf.data import tree
-from simclr_tf.data.bad_images import SKIP_FEW
+from simclr_tf.data.bad_image_policy import SKIP_FEW
 from simclr_tf.data.folders import find_folders, find_pictures
 from simclr_tf.data.sources import ArraySource, manifest, numpy_files, prepared
+from simclr_tf.data.sources.shards import complete, is_records, shards
 from simclr_tf.data.sources.tfds import find_tfds, is_prepared
-from simclr_tf.data.sources.tfrecord import (
-    DEFAULT_KEYS,
-    find_records,
-    is_records,
-    shards,
-)
+from simclr_tf.data.sources.tfrecord import DEFAULT_KEYS, find_records
 from simclr_tf.data.splits import DataSet
 from simclr_tf.errors import UserError
 
@@ -58,7 +54,9 @@ class Info:
     image_shape: tuple[int, int, int] | None
 
 
-def load(name, split="train", data_dir=None, with_info=False):
+def load(
+    name, split="train", data_dir=None, with_info=False, allow_outside_paths=False
+):
     """A data set as `model.fit` takes it.
 
     Args:
@@ -70,6 +68,8 @@ def load(name, split="train", data_dir=None, with_info=False):
         split: Str, such as "train" or "test".
         data_dir: Str or None, where TensorFlow Datasets keeps its data.
         with_info: Bool, whether to return an `Info` too.
+        allow_outside_paths: Bool, whether relative paths in a file that lists images
+            may lead out of its folder.
 
     Returns:
         Unbatched `tf.data.Dataset` of `(image, label)`, or of `image` where there are
@@ -83,7 +83,7 @@ def load(name, split="train", data_dir=None, with_info=False):
         >>> info.num_examples, info.num_classes, info.image_shape
         (2000, 10, (28, 28, 3))
     """
-    source = open_source(name, split, data_dir)
+    source = open_source(name, split, data_dir, allow_outside_paths=allow_outside_paths)
     dataset = source.as_dataset()
     dataset = dataset.apply(
         tf.data.experimental.assert_cardinality(source.num_examples)
@@ -94,7 +94,14 @@ def load(name, split="train", data_dir=None, with_info=False):
     return (dataset, info) if with_info else dataset
 
 
-def open_source(name, split="train", data_dir=None, keys=DEFAULT_KEYS, policy=SKIP_FEW):
+def open_source(
+    name,
+    split="train",
+    data_dir=None,
+    keys=DEFAULT_KEYS,
+    policy=SKIP_FEW,
+    allow_outside_paths=False,
+):
     """A data set as a `Source`.
 
     Args:
@@ -103,44 +110,66 @@ def open_source(name, split="train", data_dir=None, keys=DEFAULT_KEYS, policy=SK
         data_dir: Str or None, as of `load`.
         keys: `Keys`, the names of the features of TFRecord files.
         policy: `BadImagePolicy`, what is done about files that cannot be read.
+        allow_outside_paths: Bool, as of `load`.
 
     Raises:
         UserError: As of `load`.
     """
-    return find(name, data_dir, keys).open(split, policy)
+    return find(name, data_dir, keys, allow_outside_paths).open(split, policy)
 
 
-def find(name, data_dir=None, keys=DEFAULT_KEYS):
+def find(name, data_dir=None, keys=DEFAULT_KEYS, allow_outside_paths=False):
     """A data set by its splits, of which none is opened; arguments as `open_source`."""
     if name == "bundled":
         understood = {"validation"}.__contains__  # as the published code calls it
         return DataSet(name, ("test", "train"), _open_bundled, understood)
-    path = os.path.expanduser(name)
+    try:
+        return _find(
+            name, os.path.expanduser(name), data_dir, keys, allow_outside_paths
+        )
+    except tf.errors.OpError as error:  # of another file system
+        reason = error.message.splitlines()[0]
+        raise UserError(f"--dataset={name} cannot be reached: {reason}.") from error
+
+
+def _find(name, path, data_dir, keys, allow_outside_paths):
     if tree.is_folder(path):
         if prepared.is_prepared(path):
             return prepared.find_prepared(name, path)
         if is_prepared(path):
             return find_tfds(path)
+        records = _records_alone(path)
+        if records:
+            return find_records(name, complete(name, records), keys)
         return find_folders(name, [path])
     if tree.is_file(path):
-        return _find_file(name, path, keys)
+        return _find_file(name, path, keys, allow_outside_paths)
     if "," in path:
         return find_folders(name, _folders(name))
-    if set(path) & set("*?["):
+    if set(path) & tree.WILDCARDS:
         return _find_pattern(name, path, keys)
     return _find_absent(name, path, data_dir, keys)
 
 
-def _find_file(name, path, keys):
+def _records_alone(folder):
+    """The TFRecord files in a folder that has no images and no folders; or none."""
+    files = tree.matches(os.path.join(glob.escape(folder), "*"))
+    records = [file for file in files if is_records(file)]
+    if any(tree.is_folder(file) or tree.is_picture(file) for file in files if records):
+        return []
+    return records
+
+
+def _find_file(name, path, keys, allow_outside_paths):
     extension = os.path.splitext(path)[1].lower()
     if extension in manifest.EXTENSIONS:
-        return manifest.find_manifest(path)
+        return manifest.find_manifest(path, allow_outside_paths)
     if extension in numpy_files.EXTENSIONS:
         return numpy_files.find_arrays(path)
     if is_records(path):
         return find_records(name, [path], keys)
-    if extension in tree.EXTENSIONS:
-        return find_pictures(name, [path])
+    if tree.is_picture(path):
+        return find_pictures(name, path, [path])
     if extension in _ARCHIVES:
         raise UserError(
             f"--dataset={name} is an archive. Unpack it and give the folder."
@@ -164,29 +193,18 @@ def _folders(name):
 
 def _find_pattern(name, pattern, keys):
     """Folders, TFRecord files or images that a pattern matches."""
-    if tree.is_remote(pattern):
-        matches = sorted(tf.io.gfile.glob(pattern))
-    else:
-        matches = sorted(glob.glob(pattern, recursive=True))
+    matches = tree.matches(pattern)
     folders = [match for match in matches if tree.is_folder(match)]
     if matches and len(folders) == len(matches):
         return find_folders(name, matches)
     records = [match for match in matches if is_records(match)]
     if records:
         return find_records(name, records, keys)
-    pictures = [
-        match
-        for match in matches
-        if os.path.splitext(match)[1].lower() in tree.EXTENSIONS
-    ]
-    if pictures:
-        return find_pictures(name, pictures)
+    if matches:
+        return find_pictures(name, pattern, matches)
     if is_records(pattern):
         raise UserError(f"--dataset={name}: no such TFRecord file.")
-    raise UserError(
-        f"--dataset={name} is taken for a pattern, and matches "
-        f"{len(matches) or 'no'} files and no image, TFRecord file or folder alone."
-    )
+    raise UserError(f"--dataset={name} is taken for a pattern, and matches no files.")
 
 
 def _find_absent(name, path, data_dir, keys):
@@ -196,6 +214,8 @@ def _find_absent(name, path, data_dir, keys):
         return find_records(name, files, keys)
     if is_records(path):
         raise UserError(f"--dataset={name}: no such TFRecord file.")
+    if os.path.exists(path):
+        raise UserError(f"--dataset={name} is no regular file: a pipe or a device.")
     extension = os.path.splitext(path)[1].lower()
     known = {*manifest.EXTENSIONS, *numpy_files.EXTENSIONS, *_ARCHIVES}
     if extension in known | tree.EXTENSIONS:
@@ -210,7 +230,7 @@ def _find_absent(name, path, data_dir, keys):
 
 def _open_bundled(split):
     split = {"validation": "test"}.get(split, split)
-    with np.load(os.path.join(_BUNDLED, f"{split}.npz")) as arrays:
+    with np.load(os.path.join(_BUNDLED, f"{split}.npz"), allow_pickle=False) as arrays:
         return ArraySource(
             arrays["images"],
             arrays["labels"],

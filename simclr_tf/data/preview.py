@@ -11,7 +11,9 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from simclr_tf import atomic
 from simclr_tf.data import contact_sheet
+from simclr_tf.printing import printable
 
 _FIRST = 1000  # of sources without random access; finding others would take hours
 
@@ -88,9 +90,7 @@ def write(rows, header, folder):
     paths = []
     for name, content in contents.items():
         paths.append(os.path.join(folder, name))
-        with open(f"{paths[-1]}.tmp", "wb") as file:
-            file.write(content)
-        os.replace(f"{paths[-1]}.tmp", paths[-1])
+        atomic.write(paths[-1], content)
     return paths
 
 
@@ -141,7 +141,7 @@ white-space: normal; }}
 def _html_row(row):
     cells = [
         f"<b>{html.escape(row.label)}</b><br>{row.size}<br>"
-        f"<small>{html.escape(contact_sheet.printable(row.name))}</small>"
+        f"<small>{html.escape(printable(row.name))}</small>"
     ]
     for views in [[row.image], *row.draws]:
         sides = [side for *_, side in contact_sheet.places(views)]
@@ -184,7 +184,7 @@ def _choose(source, count, seed):
 def _class_of(source, label):
     if not label or source.class_names is None or int(label[0]) < 0:
         return "no label"
-    return contact_sheet.printable(source.class_names[int(label[0])])
+    return printable(source.class_names[int(label[0])])
 
 
 def _as_bytes(view):

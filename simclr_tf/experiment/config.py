@@ -7,6 +7,11 @@ A field has the name of its flag; `flags/` documents and bounds each.
 
 import dataclasses
 
+# The fields of `ModelConfig` that decide which checkpoints fit.
+ENCODER_FIELDS = ("encoder",)
+RESNET_FIELDS = ("stem", "resnet_depth", "width_multiplier", "sk_ratio", "se_ratio")
+HEAD_FIELDS = ("proj_head_mode", "num_proj_layers", "proj_out_dim")
+
 
 @dataclasses.dataclass(frozen=True)
 class DataConfig:
@@ -23,6 +28,7 @@ class DataConfig:
     tfrecord_image_key: str = "image/encoded"
     tfrecord_label_key: str = "image/class/label"
     tfrecord_name_key: str = "image/filename"
+    allow_outside_paths: bool = False
     cache_dataset: bool = False
     image_size: int = 224
     on_bad_image: str = "skip"
@@ -53,6 +59,7 @@ class ModelConfig:
     """The networks: whatever decides the shape of a checkpoint's variables."""
 
     encoder: str = "resnet"
+    stem: str = "auto"
     resnet_depth: int = 50
     width_multiplier: float = 1.0
     sk_ratio: float = 0.0
@@ -91,6 +98,7 @@ class TrainConfig:
     label_weight: float = 0.0
     precision: str = "float32"
     jit_compile: bool = False
+    on_nonfinite: str = "stop"
     seed: int | None = None
 
 
@@ -130,6 +138,7 @@ class RunConfig:
     checkpoint_epochs: int = 1
     checkpoint_steps: int = 0
     checkpoint_scope: str = "model"
+    resume_with_other_flags: bool = False
     keep_checkpoint_max: int = 5
     keep_hub_module_max: int = 1
     train_summary_steps: int = 100
@@ -141,3 +150,13 @@ class RunConfig:
     train: TrainConfig = TrainConfig()
     eval: EvalConfig = EvalConfig()
     devices: DistributionConfig = DistributionConfig()
+
+    def flags(self):
+        """Dict of every field by the name of its flag, with values as JSON has them."""
+        flat = {}
+        for name, value in dataclasses.asdict(self).items():
+            flat |= value if isinstance(value, dict) else {name: value}
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in flat.items()
+        }

@@ -17,6 +17,8 @@ from simclr_tf.experiment import (
     labels,
     networks,
     reading,
+    resuming,
+    sizes,
     teacher,
     views,
 )
@@ -60,6 +62,7 @@ def prepare(config, strategy, say=print):
     _require_trainable(config, strategy.num_replicas_in_sync)
     resume = tf.train.latest_checkpoint(config.model_dir)
     source = labels.open_training_split(config, say, resumes=resume is not None)
+    sizes.require_enough_images(config, source, strategy.num_replicas_in_sync)
     probe = labels.open_probe_split(config, say)
     _require_same_folder(config, strategy, checkpoints.step_of(resume) if resume else 0)
     seed = distribution.from_all(strategy, _seed(config, resume))[0]
@@ -68,10 +71,13 @@ def prepare(config, strategy, say=print):
     with strategy.scope():
         schedule = networks.build_schedule(config, source.num_examples)
         model = _build_model(config, schedule, (probe or source).num_classes)
-    about = checkpoints.description(config, model, seed, schedule.total_steps)
+    about = checkpoints.description(
+        config, model, seed, schedule.total_steps, source.num_examples
+    )
     first_step = 0
     if resume:
-        checkpoints.require_same(resume, "model_dir", about)
+        found = checkpoints.require_same(resume, "model_dir", about)
+        resuming.require_same_run(config, resume, found, about, say)
         checkpoints.restore(resume, model)
         first_step = checkpoints.step_of(resume)
     elif config.checkpoint:
@@ -144,7 +150,13 @@ def train(session, say=print):
             steps_per_epoch=total - session.first_step,
             shuffle=False,  # it is, and Keras 3 would warn that it cannot
             verbose=0,
-            callbacks=[progress, keep, *_diagnostics(session, every, say), summaries],
+            callbacks=[
+                _non_finite(session, say),
+                progress,
+                keep,
+                *_diagnostics(session, every, say),
+                summaries,
+            ],
         )
     return os.path.join(config.model_dir, f"ckpt-{total}")
 
@@ -250,6 +262,27 @@ def _batches(session, share, source, bad):
     )
 
 
+def _non_finite(session, say):
+    """The callback that ends the run, or sets it back, where figures are not finite."""
+    config, model = session.config, session.model
+
+    def rewind(step):
+        prefix = tf.train.latest_checkpoint(config.model_dir)
+        if prefix is not None:
+            checkpoints.restore(prefix, model)
+            model.optimizer.iterations.assign(step)  # on with the next images
+        return prefix
+
+    last = "The last checkpoint is kept; the same command goes on from it."
+    return callbacks.NonFinite(
+        rewind if config.train.on_nonfinite == "rewind" else None,
+        session.first_step,
+        say,
+        advice="Try a smaller --learning_rate, a longer --warmup_epochs, a larger "
+        "--temperature, --precision=float32, or --on_nonfinite=skip or rewind. " + last,
+    )
+
+
 def _with_probe(session, share, batches, bad):
     """Batches with images and labels of the probe set in place of their own labels."""
     if session.probe is None:
@@ -304,6 +337,11 @@ def _require_trainable(config, replicas):
             f"--train_batch_size must be a multiple of the {replicas} replicas, got "
             f"{train.train_batch_size}."
         )
+    if train.on_nonfinite == "skip" and replicas > 1:
+        raise UserError(
+            "--on_nonfinite must be stop or rewind with several replicas, got skip and "
+            f"{replicas} replicas."
+        )
     if train.jit_compile and replicas > 1:
         raise UserError(
             f"--jit_compile must be false with several replicas, got {replicas} "
@@ -344,10 +382,11 @@ def _describe(session, say):
     train = config.train
     classes = f"{source.num_classes} classes" if source.num_classes else "no labels"
     count = networks.parameter_count
-    probe = session.probe or source
+    probe = session.probe
     rows = {
         "data": f"{source.name}, {source.num_examples:,} images, {classes}",
-        "probe": f"{probe.name}, {probe.num_examples:,} images, {probe.num_classes} "
+        "probe": probe
+        and f"{probe.name}, {probe.num_examples:,} images, {probe.num_classes} "
         "classes, for the linear head",
         "model": f"{networks.encoder_name(config)} at {config.data.image_size} px, "
         f"{count(model.encoder.weights):,} parameters, "
@@ -357,16 +396,16 @@ def _describe(session, say):
         "optimizer": f"{train.optimizer}, learning rate up to "
         f"{session.schedule.peak_learning_rate:g} after "
         f"{session.schedule.warmup_steps} steps, weight decay {train.weight_decay:g}",
-        "teacher": f"{train.teacher}, temperature {train.distill_temperature:g}, "
+        "teacher": train.teacher
+        and f"{train.teacher}, temperature {train.distill_temperature:g}, "
         f"labels weigh {train.label_weight:g}",
         "devices": f"{distribution.describe(session.strategy)}, {train.precision}",
+        "memory": sizes.memory_of_a_step(config, session.strategy, model),
         "results": config.model_dir,
     }
-    if train.train_mode != "distill":
-        del rows["teacher"]
-    if session.probe is None:
-        del rows["probe"]
     for name, text in rows.items():
+        if text is None:  # of no concern in this mode
+            continue
         say(f"  {name:<10} {text}")
         described = {"data": source, "probe": probe}.get(name)
         for line in described.summary() if described else ():

@@ -3,14 +3,18 @@
 import tensorflow as tf
 
 from simclr_tf.data import batched_views
+from simclr_tf.training import _checks
 
 
 def holds_single_images(data):
-    """Whether `data` is a `tf.data.Dataset` of images that are not yet in batches."""
+    """Whether `data` is a `tf.data.Dataset` of images that are not yet in batches.
+
+    Of rank 3 are `[H, W, C]`, and batches of grey images `[B, H, W]`.
+    """
     if not isinstance(data, tf.data.Dataset):
         return False
-    spec = tf.nest.flatten(data.element_spec)[0]
-    return spec.shape.rank == 3
+    shape = tf.nest.flatten(data.element_spec)[0].shape
+    return shape.rank == 2 or (shape.rank == 3 and shape[-1] in (1, 3, None))
 
 
 def batched(data, batch_size, augmentation=None):
@@ -36,7 +40,12 @@ def batched(data, batch_size, augmentation=None):
             "`simclr_tf.augmentation.EvaluationCrop(image_size)`."
         )
     layers = layers_of(augmentation)
-    return batched_views(data, layers, batch_size, len(layers))
+    return batched_views(data.map(_in_colour), layers, batch_size, len(layers))
+
+
+def _in_colour(image, *label):
+    image = _checks.raw_images(image[tf.newaxis])[0]
+    return (image, *label) if label else image
 
 
 def layers_of(augmentation):

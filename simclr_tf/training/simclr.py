@@ -6,7 +6,8 @@ from tensorflow import keras
 import tf_models
 from simclr_tf import keras_compat
 from simclr_tf.losses import NTXent, diagnostics
-from simclr_tf.training import _batching, _common, _micro_batches
+from simclr_tf.training import _batching, _checks, _common, _micro_batches
+from simclr_tf.training._compiled import CompiledModel
 
 _LOGS = (
     "loss",
@@ -21,24 +22,26 @@ _LOGS = (
     "supervised_loss",
     "supervised_acc",
     "weight_decay",
+    "gradient_norm",
     "label_top_1_accuracy",
     "label_top_5_accuracy",
 )
 
 
 @keras.utils.register_keras_serializable(package="simclr_tf")
-class SimCLR(keras_compat.DistributedModel):
+class SimCLR(CompiledModel):
     """Learns features by telling two views of one image from views of other images.
 
     `fit` takes images or `(images, labels)` where `augmentation` is given: it draws the
     two views. Without it the data holds the views: `((view_a, view_b), labels)` or
-    `(view_a, view_b)`. Images are uint8 0..255 or float 0..1, of any height and width;
-    NumPy arrays, or a `tf.data.Dataset` of batches or of single images (which are then
-    batched, `batch_size` at a time). Labels, `[B]` indices (-1: not known) or `[B, K]`
-    one-hot, train a linear head on stopped gradients and nothing else; they may be left
-    out. In their place may stand a batch of other images with their labels, `(images,
-    (other_images, labels))`: the head then learns from these, which the encoder sees as
-    in evaluation.
+    `(view_a, view_b)`. Images are uint8 0..255 or float 0..1, of any height and width,
+    in colour or grey; NumPy arrays, or a `tf.data.Dataset` of batches or of single
+    images (which are then batched, `batch_size` at a time). Labels, `[B]` indices (-1:
+    not known) or `[B, K]` one-hot, train a linear head on stopped gradients and nothing
+    else; they may be left out. Other images and labels are refused, but on a TPU, which
+    checks no values. In place of labels may stand a batch of other images with theirs,
+    `(images, (other_images, labels))`: the head then learns from these, which the
+    encoder sees as in evaluation.
 
     Views after the first two are the small ones of multi-crop, of one lower size. The
     loss is then `(L + sum of S_v) / (V + 1)`, with the loss `L` of the two full views,
@@ -48,14 +51,16 @@ class SimCLR(keras_compat.DistributedModel):
     Args:
         encoder: Keras model from float images `[B, H, W, 3]` in [0, 1] to features
             `[B, C]` or `[B, h, w, C]` (then averaged over h and w).
-        projection_head: `tf_models.ProjectionHead`.
+        projection_head: `tf_models.ProjectionHead`, or any Keras layer or model from
+            features `[B, C]` to `[B, E]`.
         augmentation: Layer of `simclr_tf.augmentation` that draws one view of each
             image, or a tuple of two where the views differ, and more for small views:
             `(full, full) + 6 * (simclr_tf.augmentation.small_view(full, 96),)`; None
             where the data brings them. The first does the evaluation preprocessing.
         num_classes: Int, classes of the online linear head; None for no head.
         ft_proj_selector: Int, which of `projection_head.hidden_layers` feeds the linear
-            head: 0 the features, -1 the projection.
+            head: 0 the features, -1 the projection. A head without that method has
+            these two.
         micro_batch_size: Int, images that go through the networks at a time on each
             replica, so that memory for their activations grows with this and not with
             the batch; None sends all at once. The loss and its gradient are those of
@@ -121,7 +126,7 @@ class SimCLR(keras_compat.DistributedModel):
         """Makes every variable now, so that no step has to."""
         size = getattr(_common.first_of(self.augmentation), "image_size", None)
         features = tf.zeros([1, _common.feature_dim(self.encoder, size)])
-        hidden = self.projection_head.hidden_layers(features, training=False)
+        hidden = self._stages(features, training=False)
         if not -len(hidden) <= self.ft_proj_selector < len(hidden):
             raise ValueError(
                 f"`ft_proj_selector` must be in [{-len(hidden)}, {len(hidden) - 1}] "
@@ -132,62 +137,6 @@ class SimCLR(keras_compat.DistributedModel):
             self.linear_head(hidden[self.ft_proj_selector])
         self.built = True
 
-    def compile(self, optimizer="adam", loss=None, jit_compile=False, **kwargs):
-        """Sets how the model is trained.
-
-        Args:
-            optimizer: Keras optimizer or its name; `simclr_tf.optimizers.LARS` is the
-                paper's.
-            loss: Keras loss over `(view_a, view_b)` projections, one value a pair;
-                None means `NTXent()`. With small views, one that has its method
-                `of_small_views`.
-            jit_compile: Bool, whether XLA compiles the networks, the loss and the
-                update. The augmentation stays outside. Not under several replicas,
-                nor with `micro_batch_size`.
-            **kwargs: Those of `keras.Model.compile`, such as `steps_per_execution`.
-        """
-        replicas = self.distribute_strategy.num_replicas_in_sync
-        if jit_compile is True and replicas > 1:
-            raise ValueError(
-                "`jit_compile` must be False under several replicas: XLA compiles the "
-                f"step of one, got {replicas} replicas."
-            )
-        if jit_compile is True and self.micro_batch_size is not None:
-            raise ValueError(
-                "`jit_compile` must be False with `micro_batch_size`, got "
-                f"micro_batch_size={self.micro_batch_size}: XLA takes no pieces."
-            )
-        super().compile(
-            optimizer=optimizer,
-            loss=NTXent() if loss is None else loss,
-            jit_compile=False,
-            **kwargs,
-        )
-        self._jit_compile_step = jit_compile is True
-        self._learn = self._learn_from_views
-        if self._jit_compile_step:
-            self._learn = tf.function(self._learn_from_views, jit_compile=True)
-
-    def get_compile_config(self):
-        """What `compile` was called with, for `.keras` files."""
-        return {
-            **_common.serialized(self, ("optimizer", "loss")),
-            "jit_compile": self._jit_compile_step,
-        }
-
-    def compile_from_config(self, config):
-        """Compiles as `get_compile_config` says."""
-        self.compile(**_common.deserialized(config))
-        keras_compat.build_optimizer_state(self.optimizer, self.trainable_variables)
-
-    def _symbolic_build(self, iterator=None, data_batch=None):
-        """What is left to build for Keras 3: the optimizer's state."""
-        keras_compat.build_optimizer_state(self.optimizer, self.trainable_variables)
-
-    @property
-    def metrics(self):
-        return list(self._trackers.values())
-
     def call(self, images, training=False):
         return self.features(self._for_encoder(images), training)
 
@@ -195,6 +144,7 @@ class SimCLR(keras_compat.DistributedModel):
         """Images as the encoder takes them in evaluation."""
         if self.augmentation is None:
             return _common.as_unit_range(images)
+        images = _checks.raw_images(images)
         return _common.first_of(self.augmentation)(images, training=False)
 
     def features(self, images, training=False):
@@ -204,7 +154,7 @@ class SimCLR(keras_compat.DistributedModel):
     def train_step(self, data):
         """One step of the paper's algorithm 1; returns the running means."""
         views, labels = self._views(data)
-        return self._learn(views, labels)
+        return self._learn(_checks.several(views), labels)
 
     def _learn_from_views(self, views, labels):
         # [B, 2, S, S, 3], and [B, V, s, s, 3] of small views
@@ -220,8 +170,7 @@ class SimCLR(keras_compat.DistributedModel):
             )
         else:
             gradients, values = self._learn_in_pieces(views, labels, variables)
-        gradients = keras_compat.unscaled(gradients, self.optimizer)
-        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        values["gradient_norm"] = self._apply(gradients, variables)
         return _common.track(self._trackers, values)
 
     def _learn_in_pieces(self, views, labels, variables):
@@ -250,7 +199,7 @@ class SimCLR(keras_compat.DistributedModel):
         seen = [tf.concat(tf.unstack(group, axis=1), axis=0) for group in views]
         features = [self.features(images, training=True) for images in seen]
         features = tf.concat(features, axis=0)  # [(2 + V) b, C]
-        hidden = self.projection_head.hidden_layers(features, training=True)
+        hidden = self._stages(features, training=True)
         count = sum(group.shape[1] for group in views)
         projections, hidden = (
             tf.stack(tf.split(tf.cast(output, tf.float32), count), axis=1)
@@ -300,8 +249,14 @@ class SimCLR(keras_compat.DistributedModel):
         views, labels = self._views(data)
         seen = tf.concat(views[:2], 0)
         features = self.features(seen)
-        projections = self.projection_head(features, training=False)
+        projections = self._stages(features, training=False)[-1]
+        several = tf.cast(_common.global_rows(projections) > 2, tf.float32)
         values = self._contrast(*tf.split(projections, 2))
+        # An image that is alone in its batch has nothing to be told from.
+        values = {
+            name: (figure, several * tf.ones_like(figure))
+            for name, figure in values.items()
+        }
         values["loss"] = values["contrast_loss"]
         if labels is not None and self.linear_head is not None:
             if isinstance(labels, tuple):
@@ -314,7 +269,7 @@ class SimCLR(keras_compat.DistributedModel):
                 images = keras_compat.unpack(data)[0]
                 logits = self.classify(self(images, training=False))
             for k in (1, 5):
-                hits = tf.math.in_top_k(labels, logits, min(k, self.num_classes))
+                hits = _common.in_top_k(labels, logits, min(k, self.num_classes))
                 values[f"label_top_{k}_accuracy"] = (hits, _common.known(labels))
         return _common.track(self._trackers, values)
 
@@ -324,8 +279,11 @@ class SimCLR(keras_compat.DistributedModel):
 
     def _hidden(self, features):
         """What the linear head sees of features, in inference."""
-        hidden = self.projection_head.hidden_layers(features, training=False)
+        hidden = self._stages(features, training=False)
         return tf.cast(hidden[self.ft_proj_selector], tf.float32)
+
+    def _stages(self, features, training):
+        return _common.hidden_layers(self.projection_head, features, training)
 
     def _views(self, data):
         """`((view_a, view_b, *small), labels)` of a batch in any form that `fit` takes.
@@ -337,18 +295,26 @@ class SimCLR(keras_compat.DistributedModel):
         x, labels = keras_compat.unpack(data)
         views = tuple(x) if isinstance(x, (tuple, list)) else ()
         if not views and self.augmentation is not None:
-            views = _batching.layers_of(self.augmentation)
-            views = tuple(draw(x, training=True) for draw in views)
+            x = _checks.raw_images(x)
+            layers = _batching.layers_of(self.augmentation)
+            views = tuple(draw(x, training=True) for draw in layers)
         if len(views) < 2:
             raise ValueError(
                 "Without `augmentation`, the data must be (view_a, view_b) or "
                 f"((view_a, view_b), labels), got {data}."
             )
-        views = tuple(_common.as_unit_range(view) for view in views)
+        views = tuple(_checks.views(_common.as_unit_range(view)) for view in views)
+        if labels is None or self.num_classes is None:
+            return views, None
         if isinstance(labels, (tuple, list)):
             images, labels = labels
-            return views, (self._for_encoder(images), _common.sparse_labels(labels))
-        return views, None if labels is None else _common.sparse_labels(labels)
+            return views, (self._for_encoder(images), self._checked(labels))
+        return views, self._checked(labels)
+
+    def _checked(self, labels):
+        """Class indices `[B]` of labels in either form, none of them out of range."""
+        _checks.require_label_kind(labels, self.num_classes)
+        return _checks.labels(_common.sparse_labels(labels), self.num_classes)
 
     def _contrast(self, view_a, view_b):
         """Contrastive loss and metrics, each `[B]`, of projections `[B, E]`."""
@@ -409,31 +375,6 @@ class SimCLR(keras_compat.DistributedModel):
         if labels is not None and self.linear_head is not None:
             variables = variables + self.linear_head.trainable_variables
         return variables
-
-    def fit(self, x=None, y=None, batch_size=None, validation_data=None, **kwargs):
-        """`keras.Model.fit`; data sets of single images are batched on the way."""
-        x, rest = self._in_batches(x, batch_size, training=True)
-        validation_data, _ = self._in_batches(validation_data, batch_size)
-        return super().fit(
-            x, y, batch_size=rest, validation_data=validation_data, **kwargs
-        )
-
-    def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
-        """`keras.Model.evaluate`; data sets of single images are batched on the way."""
-        x, rest = self._in_batches(x, batch_size)
-        return super().evaluate(x, y, batch_size=rest, **kwargs)
-
-    def predict(self, x, batch_size=None, **kwargs):
-        """Features `[N, C]`; data sets of single images are batched on the way."""
-        x, rest = self._in_batches(x, batch_size)
-        return super().predict(x, batch_size=rest, **kwargs)
-
-    def _in_batches(self, x, batch_size, training=False):
-        """`x` as batches if it holds single images; the `batch_size` that is left."""
-        if not _batching.holds_single_images(x):
-            return x, batch_size
-        augmentation = self.augmentation if training else None
-        return _batching.batched(x, batch_size or 32, augmentation), None
 
     def get_config(self):
         return {

@@ -1,6 +1,7 @@
 """Every flag of the published code is here, with its name and default."""
 
 import dataclasses
+import json
 
 import pytest
 
@@ -61,6 +62,8 @@ REFERENCE = {
 OURS = {
     "preset": None,
     "checkpoint_scope": "model",
+    "resume_with_other_flags": False,
+    "stem": "auto",
     "variable_schema": None,
     "train_summary_steps": 100,
     "encoder": "resnet",
@@ -71,6 +74,7 @@ OURS = {
     "distribution": "auto",
     "num_cpu_replicas": 0,
     "jit_compile": False,
+    "on_nonfinite": "stop",
     "evaluators": ["head"],
     "knn_neighbors": 20,
     "knn_temperature": 0.07,
@@ -102,6 +106,7 @@ OURS = {
     "small_view_size": 96,
     "small_view_min_area": 0.05,
     "small_view_max_area": 0.14,
+    "allow_outside_paths": False,
 }
 GIVEN = {"dataset": "cifar10", "model_dir": "run"}
 
@@ -159,6 +164,8 @@ CHANGED = {
     "lineareval_while_pretraining": False,
     "checkpoint": "other/ckpt-3",
     "checkpoint_scope": "encoder",
+    "resume_with_other_flags": True,
+    "stem": "imagenet",
     "zero_init_logits_layer": True,
     "fine_tune_after_block": 2,
     "model_dir": "elsewhere",
@@ -187,6 +194,7 @@ CHANGED = {
     "seed": 3,
     "precision": "mixed_bfloat16",
     "jit_compile": True,
+    "on_nonfinite": "rewind",
     "evaluators": ("head", "knn", "logistic"),
     "knn_neighbors": 5,
     "knn_temperature": 0.5,
@@ -214,6 +222,7 @@ CHANGED = {
     "tfrecord_image_key": "i",
     "tfrecord_label_key": "l",
     "tfrecord_name_key": "n",
+    "allow_outside_paths": True,
     "micro_batch_size": 0,  # of pretrain; see below
     "num_small_views": 0,  # of pretrain; see below
     "small_view_size": 48,
@@ -236,6 +245,13 @@ def test_every_flag_reaches_its_field():
     ]
     config, _ = parse(*arguments)
     assert dict(fields_of(config)) == CHANGED
+
+
+def test_a_config_gives_its_flags_back():
+    config, values = parse("--evaluators=knn,logistic", "--seed=3")
+    given = config.flags()
+    assert given == {name: values[name] for name in given}
+    assert json.loads(json.dumps(given)) == given
 
 
 def test_flags_of_devices_pieces_and_small_views_reach_their_field():
