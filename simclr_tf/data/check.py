@@ -95,7 +95,7 @@ def _of_examples(source):
             bad.append(number)
     names = source.file_names()
     lines = [*_sizes(shapes), f"cannot be decoded: {len(bad):,}"]
-    return lines + [f"  {names[n] if names else f'image {n}'}" for n in bad]
+    return lines + [f"  {printable(names[n]) if names else f'image {n}'}" for n in bad]
 
 
 def _sizes(shapes):
