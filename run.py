@@ -1,18 +1,24 @@
 """The command: parse flags, build a config, start the mode. Nothing else."""
 
+import signal
 import sys
 
 import flags
-from simclr_tf import _startup
+from simclr_tf import _output, _startup, stopping
 from simclr_tf.errors import UserError, WorkerLostError
 
 
 def main(argv=None):
     """Runs the command; returns its exit code.
 
-    0: done. 1: another worker stopped. 2: a mistake of the user. 130: Ctrl-C.
+    0: done. 1: another worker stopped. 2: a mistake of the user. 130, 143: ended by
+    SIGINT (Ctrl-C) or SIGTERM; a training has saved, and the same command goes on.
     """
-    argv = sys.argv if argv is None else argv
+    with _output.optional(), stopping.raised():
+        return _main(sys.argv if argv is None else argv)
+
+
+def _main(argv):
     if {"-h", "--help", "--helpshort", "--helpfull"} & set(argv):
         print(flags.help_text())
         return 0
@@ -28,9 +34,14 @@ def main(argv=None):
     except WorkerLostError as error:
         print(f"run.py: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("Stopped. The same command resumes from the last checkpoint.")
-        return 130
+    except KeyboardInterrupt as stop:
+        saved = getattr(stop, "checkpoint", None)
+        print(
+            f"Stopped, and saved to {saved}: the same command goes on from there."
+            if saved
+            else "Stopped. The same command resumes from the last checkpoint."
+        )
+        return 128 + getattr(stop, "number", signal.SIGINT)
     return 0
 
 

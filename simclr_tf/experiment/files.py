@@ -1,11 +1,9 @@
 """The files of a run's folder."""
 
-import contextlib
 import json
 import os
 import re
 import shutil
-import tempfile
 
 import tensorflow as tf
 
@@ -31,23 +29,22 @@ def make_directory(path):
         ) from error
 
 
-@contextlib.contextmanager
-def written_by_chief(path, chief):
-    """The folder to write to: the run's for the chief, else one that is thrown away."""
-    if chief:
-        yield path
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        yield folder
-
-
 def write_json(path, values):
-    """Writes JSON whole or not at all."""
+    """Writes JSON whole or not at all.
+
+    Raises:
+        UserError: If it cannot be written.
+    """
     unfinished = f"{path}.tmp"
-    with open(unfinished, "w", encoding="utf-8") as file:
-        json.dump(values, file, indent=2, sort_keys=True)
-        file.write("\n")
-    os.replace(unfinished, path)
+    try:
+        with open(unfinished, "w", encoding="utf-8") as file:
+            json.dump(values, file, indent=2, sort_keys=True)
+            file.write("\n")
+        os.replace(unfinished, path)
+    except OSError as error:
+        raise UserError(
+            f"--model_dir: {path} cannot be written: {error.strerror}."
+        ) from error
 
 
 def write_scalars(directory, step, values):
