@@ -26,13 +26,19 @@ PERIOD = 100  # steps between two checkpoints; an epoch is mostly longer
 
 
 def seconds(function):
-    """The shortest of three times that a function took."""
-    times = []
+    """`(wall, processor)`: the shortest of three times that a function took."""
+    walls, processors = [], []
     for _ in range(3):
-        begin = time.perf_counter()
+        wall, processor = time.perf_counter(), time.process_time()
         function()
-        times.append(time.perf_counter() - begin)
-    return min(times)
+        walls.append(time.perf_counter() - wall)
+        processors.append(time.process_time() - processor)
+    return min(walls), min(processors)
+
+
+def show(times):
+    """Both times, for people."""
+    return "{:.2f} s ({:.2f} s of a processor)".format(*times)
 
 
 def first_batch(source, step):
@@ -89,16 +95,21 @@ def main():
         to_verify = seconds(lambda: checkpoint_files.damage(prefix))
         to_restore = seconds(lambda: checkpoints.restore(prefix, model))
     question = questions(make_strategy("none"))
-    share = (to_save / PERIOD + question) / arguments.step
-    print(f"checkpoint of {size / 1e6:.1f} MB: to save {to_save:.2f} s", end=", ")
-    print(f"to verify {to_verify:.2f} s, to restore {to_restore:.2f} s")
+    share = (to_save[0] / PERIOD + question) / arguments.step
+    print(f"checkpoint of {size / 1e6:.1f} MB")
+    for name, times in (
+        ("to save", to_save),
+        ("to verify", to_verify),
+        ("to restore", to_restore),
+    ):
+        print(f"  {name:<10} {show(times)}")
     print(f"signals and time, each step: {1e6 * question:.1f} microseconds")
     print(
         f"one checkpoint in {PERIOD} steps of {arguments.step:g} s: {share:.2%} of them"
     )
-    source = data.load("bundled", split="train")
+    source = data.open_source("bundled", "train")
     for step in (10, 1_000_000):
-        print(f"first batch from step {step:,}: {first_batch(source, step):.2f} s")
+        print(f"first batch from step {step:,}: {show(first_batch(source, step))}")
 
 
 if __name__ == "__main__":
