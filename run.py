@@ -6,6 +6,7 @@ import sys
 import flags
 from simclr_tf import _output, _startup, stopping
 from simclr_tf.errors import UserError, WorkerLostError
+from simclr_tf.printing import printable_lines
 
 
 def main(argv=None):
@@ -23,16 +24,16 @@ def _main(argv):
         print(flags.help_text())
         return 0
     try:
-        config, values = flags.parse(argv)
+        config, values = flags.parse(argv, _say)
         _startup.import_tensorflow()  # after the flags: it takes seconds
         from simclr_tf.experiment import command
 
-        command.run(config, values)
+        command.run(config, values, _say)
     except UserError as error:
-        print(f"run.py: {error}", file=sys.stderr)
+        print(f"run.py: {printable_lines(str(error))}", file=sys.stderr)
         return 2
     except WorkerLostError as error:
-        print(f"run.py: {error}", file=sys.stderr)
+        print(f"run.py: {printable_lines(str(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt as stop:
         saved = getattr(stop, "checkpoint", None)
@@ -43,6 +44,10 @@ def _main(argv):
         )
         return 128 + getattr(stop, "number", signal.SIGINT)
     return 0
+
+
+def _say(line):
+    print(printable_lines(line))
 
 
 if __name__ == "__main__":

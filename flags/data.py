@@ -15,7 +15,11 @@ values.string(
     "data_dir", None, "Folder of TensorFlow Datasets. Not given: its own default."
 )
 values.string("train_split", "train", "Split to train on.")
-values.string("eval_split", "validation", "Split to evaluate on; CIFAR's is test.")
+values.string(
+    "eval_split",
+    "validation",
+    "Split to evaluate on; where there is no validation split, test is taken.",
+)
 values.floating(
     "held_out_fraction",
     None,
@@ -71,6 +75,7 @@ values.integer(
     250_000_000,
     "Pixels of the largest picture that is decoded; larger ones count as bad.",
     low=1,
+    high=2**31 - 1,
 )
 values.integer(
     "prepare_size",
@@ -78,13 +83,15 @@ values.integer(
     "prepare: the shorter side of the packed copies, in pixels; about 1.4 times "
     "--image_size or more.",
     low=1,
+    high=10_000,
 )
 values.integer(
     "image_size",
     224,
-    "Height and width of the network's input, in pixels. Up to 32 also chooses the "
-    "stem for small pictures and evaluates without a crop.",
+    "Height and width of the network's input, in pixels. Not given: that of the run "
+    "that --checkpoint, or else --teacher, is of. Up to 32 evaluates without a crop.",
     low=1,
+    high=10_000,
 )
 values.floating(
     "label_fraction",
@@ -126,6 +133,31 @@ values.floating(
     "min_crop_area",
     0.08,
     "Smallest share of the image's area that a random crop takes.",
+    above=0,
+    high=1,
+)
+values.integer(
+    "num_small_views",
+    0,
+    "pretrain: views of lower size and smaller crops beside the two, SwAV's multi-crop; "
+    "each is to find both. 0: none.",
+    low=0,
+    high=64,
+)
+values.integer(
+    "small_view_size", 96, "Height and width of --num_small_views, in pixels.", low=1
+)
+values.floating(
+    "small_view_min_area",
+    0.05,
+    "Smallest share of the image's area that a crop of --num_small_views takes.",
+    above=0,
+    high=1,
+)
+values.floating(
+    "small_view_max_area",
+    0.14,
+    "Largest share of it; SwAV takes --min_crop_area=0.14 for the full views with it.",
     above=0,
     high=1,
 )
@@ -172,6 +204,36 @@ def _augmentation_fits(mode, train_mode, augmentation):
         return (
             f"--augmentation must be one view with --train_mode={train_mode}, got "
             f"{len(views)}."
+        )
+    return None
+
+
+@values.check
+def _small_views_fit(
+    mode,
+    train_mode,
+    num_small_views,
+    small_view_size,
+    image_size,
+    small_view_min_area,
+    small_view_max_area,
+):
+    if not num_small_views:
+        return None
+    if train_mode != "pretrain" and ("train" in mode or mode == "preview"):
+        return (
+            f"--num_small_views must be 0 with --train_mode={train_mode}, got "
+            f"{num_small_views}: it is for pretrain."
+        )
+    if small_view_size >= image_size:
+        return (
+            f"--small_view_size must be below --image_size={image_size} with "
+            f"--num_small_views={num_small_views}, got {small_view_size}."
+        )
+    if small_view_min_area > small_view_max_area:
+        return (
+            "--small_view_min_area must be at most --small_view_max_area="
+            f"{small_view_max_area:g}, got {small_view_min_area:g}."
         )
     return None
 

@@ -2,8 +2,12 @@
 
 from flags import values
 
-values.integer("eval_batch_size", 256, "Images in a batch of evaluation.", low=1)
-values.integer("eval_steps", 0, "Batches to evaluate on. 0: the whole split.", low=0)
+values.integer(
+    "eval_batch_size", 256, "Images in a batch of evaluation.", low=1, high=2**20
+)
+values.integer(
+    "eval_steps", 0, "Batches to evaluate on. 0: the whole split.", low=0, high=10**9
+)
 values.some_of(
     "evaluators",
     ["head"],
@@ -16,6 +20,7 @@ values.integer(
     20,
     "Neighbours that vote in knn; the literature takes 200 on ImageNet.",
     low=1,
+    high=10**6,
 )
 values.floating(
     "knn_temperature",
@@ -23,6 +28,7 @@ values.floating(
     "A neighbour's vote in knn is exp(similarity / temperature): the smaller, the more "
     "the nearest count.",
     above=0,
+    high=1000,
 )
 values.boolean(
     "compare_untrained", False, "Judge the same encoder with random weights as well."
@@ -33,6 +39,7 @@ values.floating(
     "--mode=eval: seconds to wait for the next checkpoint of a training that is not "
     "done. 0: the newest alone.",
     low=0,
+    high=10**9,
 )
 values.some_of(
     "embed_formats",

@@ -7,9 +7,20 @@ values.string(
     "resnet",
     "resnet, or a network of keras.applications such as MobileNetV2.",
 )
+values.one_of(
+    "stem",
+    "auto",
+    ["auto", "cifar", "imagenet"],
+    "First layers of the ResNet. cifar: for small pictures, one convolution at full "
+    "size. auto: cifar up to --image_size=32, else imagenet.",
+)
 values.one_of("resnet_depth", 50, (18, 34, 50, 101, 152, 200), "Layers of the ResNet.")
 values.floating(
-    "width_multiplier", 1.0, "Times the filters of every ResNet layer.", above=0
+    "width_multiplier",
+    1.0,
+    "Times the filters of every ResNet layer.",
+    above=0,
+    high=100,
 )
 values.floating(
     "sk_ratio",
@@ -17,12 +28,14 @@ values.floating(
     "Selective kernels, and with them the stem and shortcuts of ResNet-D; SimCLRv2 "
     "takes 0.0625. 0: none.",
     low=0,
+    high=1,
 )
 values.floating(
     "se_ratio",
     0.0,
     "Squeeze-and-excitation, its inner filters as a share of the block's. 0: none.",
     low=0,
+    high=1,
 )
 values.boolean("global_bn", True, "Batch norm over the batch of all replicas.")
 values.floating(
@@ -31,14 +44,17 @@ values.floating(
 values.one_of(
     "proj_head_mode", "nonlinear", ["none", "linear", "nonlinear"], "Projection head."
 )
-values.integer("proj_out_dim", 128, "Dimensions of the projection.", low=1)
-values.integer("num_proj_layers", 3, "Layers of a nonlinear projection head.", low=1)
+values.integer("proj_out_dim", 128, "Dimensions of the projection.", low=1, high=2**16)
+values.integer(
+    "num_proj_layers", 3, "Layers of a nonlinear projection head.", low=1, high=100
+)
 values.integer(
     "ft_proj_selector",
     0,
     "Which layer of the projection head feeds the linear head. 0: the encoder's "
     "features. 1: the first layer's output, and so on. -1: the projection.",
     low=-1,
+    high=100,
 )
 
 

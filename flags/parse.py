@@ -2,14 +2,13 @@
 
 import dataclasses
 import difflib
-import json
 import os
 import textwrap
 
 from absl import flags as absl_flags
 
 # Each defines the flags of its theme.
-from flags import data, evaluation, model, runtime, training
+from flags import data, evaluation, inheritance, model, runtime, training
 from flags.values import FLAGS, run_checks
 from simclr_tf.errors import UserError
 from simclr_tf.experiment.config import (
@@ -24,24 +23,6 @@ from simclr_tf.experiment.config import (
 
 _THEMES = (runtime, data, model, training, evaluation)
 _PRESETS = os.path.join(os.path.dirname(__file__), "presets")
-# What belongs to one command, not to the run that flags.json describes.
-_NOT_REMEMBERED = (
-    "mode",
-    "model_dir",
-    "checkpoint",
-    "preset",
-    "eval_timeout",
-    "embed_formats",
-    "preview_images",
-    "preview_pairs",
-    "distribution",
-    "num_cpu_replicas",
-    "use_tpu",
-    "tpu_name",
-    "tpu_zone",
-    "gcp_project",
-    "master",
-)
 # Steps win over epochs, but those of a recipe do not win over epochs that are given.
 _STEPS_OF = {"train_epochs": "train_steps", "checkpoint_epochs": "checkpoint_steps"}
 
@@ -49,9 +30,10 @@ _STEPS_OF = {"train_epochs": "train_steps", "checkpoint_epochs": "checkpoint_ste
 def parse(argv, say=print):
     """Parses a command line.
 
-    Flags given on it win over those of `--preset`, these over `flags.json` of the run
-    (in --mode=eval, export and embed), these over the defaults. Training and
-    --mode=preview without `--dataset` take the demo preset.
+    Flags given on it win over those of `--preset`, these over those of the run that is
+    judged (in --mode=eval, export and embed), these over the defaults. A training that
+    starts from a checkpoint has its networks and image size, whatever a preset says.
+    Training and --mode=preview without `--dataset` take the demo preset.
 
     Args:
         argv: List of str, the program's name first.
@@ -74,6 +56,9 @@ def parse(argv, say=print):
     if FLAGS.mode in ("eval", "export", "embed"):
         _read(program + _remembered() + recipe + arguments)
     _require_data_and_folder()
+    if trains:
+        inherited = inheritance.of_start(FLAGS, given, say)
+        _read(program + recipe + inherited + arguments)
     run_checks(given)
     if is_demo:
         say("No --dataset given: the bundled images with --preset=demo.")
@@ -94,7 +79,8 @@ def help_text():
     for theme in _THEMES:
         lines += ["", theme.__doc__.removeprefix("Flags: ").capitalize()]
         for flag in by_module[theme.__name__]:
-            usage = f"--{flag.name}={_text(flag.default)} ({flag.parser.allowed})"
+            default = inheritance.as_text(flag.default)
+            usage = f"--{flag.name}={default} ({flag.parser.allowed})"
             lines += textwrap.wrap(
                 usage, 88, initial_indent="  ", subsequent_indent=" " * 6
             )
@@ -169,24 +155,11 @@ def _recipe(name):
 
 
 def _remembered():
-    """The flags of the run to be judged, from its folder, as a command line."""
-    folder = FLAGS.model_dir
-    if FLAGS.checkpoint:
-        is_prefix = not os.path.isdir(FLAGS.checkpoint)
-        folder = os.path.dirname(FLAGS.checkpoint) if is_prefix else FLAGS.checkpoint
-    path = os.path.join(folder or "", "flags.json")
-    if folder is None or not os.path.exists(path):
-        return []
+    """`inheritance.of_judged`, checked."""
+    arguments, path = inheritance.of_judged(FLAGS)
     try:
-        with open(path, encoding="utf-8") as file:
-            values = json.load(file).items()
-        arguments = [
-            f"--{name}={_text(value)}"
-            for name, value in values
-            if name in FLAGS and value is not None and name not in _NOT_REMEMBERED
-        ]
         _read(["flags.json", *arguments])
-    except (AttributeError, OSError, ValueError) as error:
+    except UserError as error:
         raise UserError(f"{path} must be as a run wrote it: {error}") from error
     return arguments
 
@@ -200,9 +173,3 @@ def _require_data_and_folder():
             "TensorFlow Datasets): got none, and no flags.json in --model_dir="
             f"{FLAGS.model_dir} says it."
         )
-
-
-def _text(value):
-    if value is None:
-        return ""
-    return ",".join(value) if isinstance(value, list) else str(value)

@@ -25,7 +25,8 @@ values.string("model_dir", None, "Folder of the run: checkpoints, results, event
 values.string(
     "checkpoint",
     None,
-    "Folder or prefix of a checkpoint to start from, if --model_dir has none yet.",
+    "Folder or prefix of a checkpoint to start from, if --model_dir has none yet. It "
+    "brings its networks and its image size: flags of them need not be given.",
 )
 values.one_of(
     "checkpoint_scope",
@@ -39,17 +40,35 @@ values.string(
     "Of published commands: (?!global_step|...|head) means --checkpoint_scope=encoder, "
     "without head it means model.",
 )
-values.integer("checkpoint_epochs", 1, "Epochs between two checkpoints.", low=1)
+values.boolean(
+    "resume_with_other_flags",
+    False,
+    "Resume though flags differ that change what is computed, such as a learning rate "
+    "or a folder of images that was moved. Without it such a command is refused.",
+)
 values.integer(
-    "checkpoint_steps", 0, "Steps between two. 0: as --checkpoint_epochs says.", low=0
+    "checkpoint_epochs", 1, "Epochs between two checkpoints.", low=1, high=10**6
+)
+values.integer(
+    "checkpoint_steps",
+    0,
+    "Steps between two. 0: as --checkpoint_epochs says.",
+    low=0,
+    high=10**9,
+)
+values.integer(
+    "keep_checkpoint_max", 5, "Checkpoints to keep. 0: all.", low=0, high=10**6
+)
+values.integer(
+    "keep_hub_module_max", 1, "SavedModels to keep. 0: all.", low=0, high=10**6
 )
 values.floating(
     "checkpoint_minutes",
     0.0,
     "The longest time between two, beside --checkpoint_epochs or _steps. 0: any.",
     low=0,
+    high=10**6,
 )
-values.integer("keep_checkpoint_max", 5, "Checkpoints to keep. 0: all.", low=0)
 values.string(
     "keep_best",
     None,
@@ -58,12 +77,12 @@ values.string(
     "result.json such as eval/knn_top_1_accuracy, where --mode=eval runs beside the "
     "training. Of losses the lowest is the best, else the highest.",
 )
-values.integer("keep_hub_module_max", 1, "SavedModels to keep. 0: all.", low=0)
 values.integer(
     "train_summary_steps",
     100,
     "Steps between two lines and TensorBoard summaries. 0: once a checkpoint.",
     low=0,
+    high=10**9,
 )
 values.integer(
     "preview_images", 8, "preview: images on the sheet, a row each.", low=1, high=1000
@@ -80,7 +99,11 @@ values.one_of(
     "that is named, else several workers, else several GPUs, else one device.",
 )
 values.integer(
-    "num_cpu_replicas", 0, "mirrored: replicas on the CPU. 0: on the GPUs.", low=0
+    "num_cpu_replicas",
+    0,
+    "mirrored: replicas on the CPU. 0: on the GPUs.",
+    low=0,
+    high=1024,
 )
 values.boolean("use_tpu", False, "The same as --distribution=tpu.")
 values.string(

@@ -11,17 +11,26 @@ values.one_of(
     "pretrain: SimCLR. finetune: a linear head on a pre-trained encoder, with labels. "
     "distill: what --teacher says of the images, with or without labels.",
 )
-values.integer("train_batch_size", 512, "Images a step, over all replicas.", low=1)
+values.integer(
+    "train_batch_size", 512, "Images a step, over all replicas.", low=1, high=2**20
+)
 values.integer(
     "micro_batch_size",
     0,
     "pretrain: images that go through the networks at a time, on each replica. The "
     "loss is still that of the whole batch; batch norm is over such a piece. 0: all.",
     low=0,
+    high=2**20,
 )
-values.integer("train_epochs", 100, "Passes over the training split.", low=1)
 values.integer(
-    "train_steps", 0, "Steps to train. 0: as many as --train_epochs takes.", low=0
+    "train_epochs", 100, "Passes over the training split.", low=1, high=10**6
+)
+values.integer(
+    "train_steps",
+    0,
+    "Steps to train. 0: as many as --train_epochs takes.",
+    low=0,
+    high=10**9,
 )
 values.floating(
     "learning_rate",
@@ -29,6 +38,7 @@ values.floating(
     "Peak rate of a batch of 256 images, or times the root of the batch size, see "
     "--learning_rate_scaling.",
     low=0,
+    high=10**6,
 )
 values.one_of(
     "learning_rate_scaling",
@@ -42,6 +52,7 @@ values.floating(
     "Epochs of linear rise from 0 to the peak rate. 0: none. The default is cut where "
     "training is shorter.",
     low=0,
+    high=10**6,
 )
 values.floating(
     "weight_decay",
@@ -49,13 +60,18 @@ values.floating(
     "Of lars, adamw and lamb in the optimizer, without biases and batch norm; of "
     "momentum and adam as a term of the loss.",
     low=0,
+    high=1000,
 )
 values.one_of(
     "optimizer", "lars", ["momentum", "adam", "adamw", "lamb", "lars"], "Optimizer."
 )
 values.floating("momentum", 0.9, "Of --optimizer=momentum and lars.", low=0, below=1)
 values.floating(
-    "temperature", 0.1, "Divides the similarities in the contrastive loss.", above=0
+    "temperature",
+    0.1,
+    "Divides the similarities in the contrastive loss.",
+    above=0,
+    high=1000,
 )
 values.boolean("hidden_norm", True, "Scale projections to length 1 before comparing.")
 values.boolean(
@@ -92,6 +108,7 @@ values.floating(
     "distill: divides the logits of teacher and student. The second paper: 1 for a "
     "large teacher, 0.1 for one of the student's size.",
     above=0,
+    high=1000,
 )
 values.floating(
     "label_weight",
@@ -107,6 +124,14 @@ values.one_of(
     "Dtype policy of Keras.",
 )
 values.boolean("jit_compile", False, "Compile the training step with XLA.")
+values.one_of(
+    "on_nonfinite",
+    "stop",
+    ["stop", "skip", "rewind"],
+    "Where the loss or the gradient is not finite. stop: end the run, with the last "
+    "checkpoint. skip: leave out the step (pretrain, one replica). rewind: go back to "
+    "the last checkpoint, and on with the next images: the step goes on.",
+)
 values.integer(
     "seed",
     None,
@@ -145,6 +170,16 @@ def _pieces_fit(micro_batch_size, train_mode, train_batch_size, jit_compile):
         )
     if micro_batch_size and jit_compile:
         return "--jit_compile must be false with --micro_batch_size, got true."
+    return None
+
+
+@values.check
+def _skipping_fits(on_nonfinite, train_mode):
+    if on_nonfinite == "skip" and train_mode != "pretrain":
+        return (
+            f"--on_nonfinite must be stop or rewind with --train_mode={train_mode}, "
+            "got skip: it is for pretrain."
+        )
     return None
 
 

@@ -7,16 +7,21 @@ allowed and what came.
 import inspect
 import math
 import operator
+import re
 
 from absl import flags as absl_flags
 
 from simclr_tf.errors import UserError
+from simclr_tf.printing import printable
 
 # Ours alone: `--help` shows these, and a process may parse more than once.
 FLAGS = absl_flags.FlagValues()
 # Flags belong to the module that calls the functions below.
 absl_flags.disclaim_key_flags()
 
+# No name has these, and they would garble the log: line ends, escapes, NUL.
+_CONTROL = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029]")
+_LONGEST_SHOWN = 100
 _CHECKS = []
 _SIGNS = {">": operator.gt, ">=": operator.ge, "<=": operator.le, "<": operator.lt}
 
@@ -39,8 +44,7 @@ class _Parser(absl_flags.ArgumentParser):
             return self._read(argument)
         except ValueError as error:
             raise absl_flags.IllegalFlagValueError(
-                f"--{self.name} must be {self.allowed}, got "
-                f"{'nothing' if argument == '' else argument}."
+                f"--{self.name} must be {self.allowed}, got {_shown(argument)}."
             ) from error
 
 
@@ -67,11 +71,11 @@ def string(name, default, help_text):
     """Defines a str flag; an empty one is a mistake, mostly an unset shell variable."""
 
     def read(text):
-        if not text.strip():
+        if not text.strip() or _CONTROL.search(text):
             raise ValueError(text)
         return text
 
-    _define(name, default, help_text, "text", read)
+    _define(name, default, help_text, "text without control characters", read)
 
 
 def one_of(name, default, allowed, help_text):
@@ -132,6 +136,8 @@ def _number(kind, noun, name, default, help_text, bounds):
     allowed = " and ".join(f"{sign} {bound}" for sign, bound in bounds.items())
 
     def read(text):
+        if not str(text).isascii():  # Python reads the digits of every script
+            raise ValueError(text)
         value = kind(text)
         inside = all(_SIGNS[sign](value, bound) for sign, bound in bounds.items())
         if not (inside and math.isfinite(value)):
@@ -139,6 +145,14 @@ def _number(kind, noun, name, default, help_text, bounds):
         return value
 
     _define(name, default, help_text, f"{noun} {allowed}".strip(), read)
+
+
+def _shown(argument):
+    """What came, as an error shows it."""
+    text = printable(str(argument))
+    if len(text) > _LONGEST_SHOWN:
+        text = f"{text[:_LONGEST_SHOWN]}..."
+    return text if text.strip() else "nothing"
 
 
 def _define(name, default, help_text, allowed, read):

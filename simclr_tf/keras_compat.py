@@ -5,6 +5,7 @@ again under `TF_USE_LEGACY_KERAS=1`.
 """
 
 import contextlib
+import inspect
 import warnings
 
 import tensorflow as tf
@@ -66,6 +67,13 @@ def strategy_of(model):
     variable = variable.value if IS_KERAS_3 and variable is not None else variable
     made_under = getattr(variable, "distribute_strategy", None)
     return made_under or tf.distribute.get_strategy()
+
+
+def call_in_mode(layer, inputs, training):
+    """What a layer gives in training or inference, whether or not it knows of these."""
+    if IS_KERAS_3 or "training" in inspect.signature(layer.call).parameters:
+        return layer(inputs, training=training)
+    return layer(inputs)
 
 
 def unpack(data):
@@ -272,6 +280,19 @@ def track_kernels(network):
             layer._track_trackable(layer._kernel, "kernel", overwrite=True)
 
 
+def learning_rate(optimizer):
+    """A float, the rate of the next step."""
+    rate = inner_optimizer(optimizer).learning_rate
+    return float(rate(optimizer.iterations) if callable(rate) else rate)
+
+
+def state_variables(optimizer):
+    """A built optimizer's variables but `iterations`, which counts the steps."""
+    variables = optimizer.variables
+    variables = variables() if callable(variables) else variables
+    return [v for v in variables if v is not optimizer.iterations]
+
+
 def build_optimizer_state(optimizer, variables):
     """Makes the state of any optimizer, the legacy ones of addons included."""
     if hasattr(optimizer, "build"):
@@ -306,6 +327,19 @@ def unscaled(gradients, optimizer):
     if not IS_KERAS_3 and hasattr(optimizer, "get_unscaled_gradients"):
         return optimizer.get_unscaled_gradients(gradients)
     return gradients  # Keras 3 scales back when it applies them
+
+
+def gradient_scale(optimizer):
+    """What `unscaled` gradients of mixed_float16 still have to be divided by.
+
+    Returns:
+        Float32 scalar; None where the optimizer scales no loss, and every gradient that
+        is not finite is a mistake.
+    """
+    if inner_optimizer(optimizer) is optimizer:
+        return None
+    scale = optimizer.dynamic_scale if IS_KERAS_3 else 1.0
+    return tf.cast(tf.convert_to_tensor(scale), tf.float32)
 
 
 def is_moved_by_replicas(variable):

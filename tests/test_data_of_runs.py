@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -65,9 +66,10 @@ def test_another_data_set_for_the_evaluators(start, pets, tmp_path):
         *SMALL,
     )
     assert (code, err) == (0, "")
-    assert "10 images, no labels" in out and "does not judge" in out
+    assert "10 images, no labels" in out
+    assert "2 classes, for the linear head" in out and "does not judge" not in out
     results = json.loads((tmp_path / "run" / "result.json").read_text())
-    assert "eval/knn_top_1_accuracy" in results
+    assert "eval/head_top_1_accuracy" in results
 
 
 def test_unlabelled_images_among_labelled_ones(start, pets, tmp_path):
@@ -83,3 +85,17 @@ def test_check_needs_no_folder_of_a_run_and_writes_nothing(start, pets, tmp_path
     assert (code, err) == (0, "")
     assert "20 images, 2 classes" in out and "formats: 20 PNG" in out
     assert os.listdir(tmp_path) == ["pets"]
+
+
+def test_test_is_judged_on_where_there_is_no_validation(start, pets, tmp_path):
+    for split in ("Train", "Test"):
+        shutil.copytree(pets, tmp_path / "split" / split)
+    words = [f"--dataset={tmp_path / 'split'}", f"--model_dir={tmp_path / 'run'}"]
+    code, out, err = start("--mode=train_then_eval", "--evaluators=knn", *words, *SMALL)
+    assert (code, err) == (0, "")
+    assert "No split validation: the split Test is taken." in out
+    assert "all 20 images are trained" not in out and "Held out" not in out
+    code, out, err = start("--eval_split=dev_2", "--mode=eval", *words)
+    assert code == 0 and "the split Test" in out
+    code, out, err = start("--eval_split=others", "--mode=eval", *words)
+    assert code == 2 and "no split others" in err

@@ -13,6 +13,7 @@ from PIL import Image
 import run
 from simclr_tf import export
 from simclr_tf.experiment import saving, training
+from simclr_tf.training import memory
 
 SMALL = (
     "--image_size=8 --resnet_depth=18 --width_multiplier=0.0625 --num_proj_layers=2 "
@@ -82,6 +83,7 @@ def test_pretrain_writes_all_that_a_run_promises(start, tmp_path):
     for title in ("linear head", "nearest neighbours", "logistic regression"):
         assert re.search(f"{title} .*\\n  untrained .* to ", out)
     assert "20 images, 2 classes" in out
+    assert re.search(r"memory +about .* for a step, .* are left\n", out)
     results = json.loads((tmp_path / "run" / "result.json").read_text())
     assert results == json.loads((tmp_path / "run" / "result_5.json").read_text())
     assert results["global_step"] == 5.0  # defect B7: exact, no overshoot
@@ -200,10 +202,20 @@ def test_a_run_whose_files_vanish_ends_and_resumes_bit_identical(
     assert all(f"{number}.png" in named for number in (1, 2, 7))
 
 
-def test_tiny_data_ends(start):
+def test_a_batch_of_more_images_than_there_are_is_refused(start, tmp_path):
     # Defect B14: fewer images than half a batch looped for ever.
-    code, out, _ = start("--train_batch_size=64", "--train_epochs=3")
-    assert code == 0 and "step 1/1" in out
+    code, _, err = start("--train_batch_size=64", "--train_epochs=3")
+    assert code == 2 and "--train_batch_size must be at most 20, got 64" in err
+    assert not os.path.exists(tmp_path / "run")
+    assert start("--train_batch_size=20", "--train_steps=1")[0] == 0
+
+
+def test_a_step_that_memory_does_not_hold_is_refused(start, tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "available_bytes", lambda: 100_000)
+    code, _, err = start("--train_steps=1")
+    assert code == 2 and len(err.splitlines()) == 1
+    assert re.search(r"--train_batch_size=8 needs about .* 100 kB are left", err)
+    assert not os.path.exists(tmp_path / "run")
 
 
 @pytest.mark.parametrize("mode", ["none", "linear"])
@@ -300,10 +312,10 @@ def test_unlabelled_images_pretrain(start, folder, tmp_path):
     assert "no labels" in out
 
 
-def refused(result, *words):
+def refused(result, *words, lines=1):
     code, _, err = result
     assert code == 2
-    assert err.startswith("run.py: ") and err.count("\n") == 1, err
+    assert err.startswith("run.py: ") and err.count("\n") == lines, err
     for word in words:
         assert word in err
 
@@ -312,7 +324,7 @@ def test_wrong_data_is_one_line_and_writes_nothing(start, folder, tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
     refused(start(dataset="cifar11"), "--dataset=cifar11 is unknown", "cifar10")
-    refused(start(dataset=str(empty)), "no image under")
+    refused(start(dataset=str(empty)), "no image there")
     refused(start(dataset=str(tmp_path / "missing")), "no such folder")
     refused(start("--train_split=bogus"), "no split bogus; there are: test, train")
     broken = os.path.join(folder, "train", "cat", "3.png")
@@ -382,14 +394,17 @@ def test_wrong_checkpoints_are_one_line_and_write_nothing(start, tmp_path):
             "--resnet_depth=34",
             "--width_multiplier=0.125",
         ),
-        "resnet_depth is 18 there and 34 here",
-        "width_multiplier is 0.0625 there and 0.125 here",
+        "other/ckpt-1 holds other networks than the flags ask for.",
+        " resnet_depth              18         34\n",
+        " width_multiplier      0.0625      0.125\n",
+        lines=5,
     )
     assert not os.path.exists(tmp_path / "run")
     before = sorted(os.listdir(tmp_path / "other"))
     refused(
         start("--train_steps=2", "--sk_ratio=0.5", model_dir="other"),
-        "sk_ratio is 0.0 there and 0.5 here",
+        " sk_ratio         0.0        0.5\n",
+        lines=4,
     )
     assert sorted(os.listdir(tmp_path / "other")) == before
     refused(

@@ -21,6 +21,7 @@ from simclr_tf.augmentation.policies import (
     Policy,
     SimCLRAugmentation,
     describe,
+    small_view,
 )
 from simclr_tf.augmentation.rotation import RandomRotation90
 from simclr_tf.augmentation.sobel import RandomSobel
@@ -48,4 +49,5 @@ __all__ = [
     "center_crop",
     "describe",
     "gaussian_blur",
+    "small_view",
 ]

@@ -101,6 +101,28 @@ def uniform(seed, images, low=0.0, high=1.0, columns=None):
     return draws[first : first + count]
 
 
+def normal(seed, images):
+    """Float32 standard normal draws in the shape of the images.
+
+    Every image has its own stretch of the generator's counter, four numbers a count, so
+    that a replica makes those of its own rows alone.
+    """
+    seed, shape = tf.convert_to_tensor(seed), tf.shape(images)
+    first = seed[2] if seed.shape[0] == 4 else tf.constant(0, seed.dtype)
+    values = tf.reduce_prod(shape[1:])
+    counts = -(-values // 4)
+    key, counter = tf.raw_ops.StatelessRandomGetKeyCounter(seed=seed[:2])
+    skipped = tf.cast(first, tf.int64) * tf.cast(counts, tf.int64)
+    draws = tf.raw_ops.StatelessRandomNormalV2(
+        shape=[shape[0], 4 * counts],
+        key=key,
+        counter=counter + tf.cast(tf.stack([skipped, 0]), tf.uint64),
+        alg=1,  # Philox, whose counter it is
+        dtype=tf.float32,
+    )
+    return tf.reshape(draws[:, :values], shape)
+
+
 def chosen(seed, images, probability):
     """Bool `[B]`, each true with the probability."""
     return uniform(seed, images) < probability

@@ -7,7 +7,6 @@ from simclr_tf.augmentation import _base
 from simclr_tf.augmentation.resampling import resample
 
 _ATTEMPTS = 10
-_LEAST_COVERED = 0.1  # of the image, as the published code asks of its sampler
 
 
 @keras.utils.register_keras_serializable(package="simclr_tf")
@@ -17,13 +16,15 @@ class RandomResizedCrop(_base.ImageLayer):
     Boxes are drawn as by `tf.image.sample_distorted_bounding_box` in the published
     code: the ratio of width to height uniform in its range times that of the image,
     then the height uniform between those of the smallest and the largest area that
-    fits. Boxes of less than a tenth of the image are drawn again.
+    fits. Boxes of less than `min_object_covered` of the image are drawn again.
 
     Args:
         image_size: Int, height and width of the result.
         area_range: Pair of floats in (0, 1], share of the area.
         aspect_ratio_range: Pair of positive floats.
         flip_probability: Float, share of images mirrored left to right on the way.
+        min_object_covered: Float in [0, 1], as the published code asks of its sampler;
+            0 for boxes as small as `area_range` says.
         **kwargs: `seed` and those of `keras.layers.Layer`.
 
     Call arguments, returns: see `ImageLayer`; the result is `[.., S, S, 3]` in [0, 1].
@@ -37,6 +38,7 @@ class RandomResizedCrop(_base.ImageLayer):
         area_range=(0.08, 1.0),
         aspect_ratio_range=(3 / 4, 4 / 3),
         flip_probability=0.0,
+        min_object_covered=0.1,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -51,10 +53,12 @@ class RandomResizedCrop(_base.ImageLayer):
                 f"{aspect_ratio_range}."
             )
         _base.check_probability("flip_probability", flip_probability)
+        _base.check_probability("min_object_covered", min_object_covered)
         self.image_size = image_size
         self.area_range = tuple(area_range)
         self.aspect_ratio_range = tuple(aspect_ratio_range)
         self.flip_probability = flip_probability
+        self.min_object_covered = min_object_covered
 
     def process(self, images, training, seed):
         size = (self.image_size, self.image_size)
@@ -107,7 +111,7 @@ class RandomResizedCrop(_base.ImageLayer):
         low = tf.minimum(low, high)
         box_height = tf.round(low + (high - low) * draws[1])
         box_width = tf.round(box_height * aspect)
-        least = tf.maximum(self.area_range[0], _LEAST_COVERED) * height * width
+        least = max(self.area_range[0], self.min_object_covered) * height * width
         fits = (box_height * box_width >= least) & (box_width <= width)
         first = tf.argmax(fits, axis=1)  # the first True
         found = tf.reduce_any(fits, axis=1)
@@ -126,6 +130,7 @@ class RandomResizedCrop(_base.ImageLayer):
             "area_range": self.area_range,
             "aspect_ratio_range": self.aspect_ratio_range,
             "flip_probability": self.flip_probability,
+            "min_object_covered": self.min_object_covered,
         }
 
 

@@ -156,6 +156,57 @@ class CropAndFlip(_PaperPolicy):
         super().__init__(image_size, area_range, seed=seed, **kwargs)
 
 
+def small_view(policy, image_size=96, area_range=(0.05, 0.14), seed=None):
+    """The policy of multi-crop's small views: smaller boxes, resized to fewer pixels.
+
+    What follows the crop is that of `policy`; the window of a blur fits the new size.
+
+    Args:
+        policy: `Policy` that begins with `RandomResizedCrop`, such as
+            `SimCLRAugmentation`.
+        image_size: Int, height and width of the small view.
+        area_range: Pair of floats in (0, 1], share of the area of its crop.
+        seed: Int or None, see `ImageLayer`.
+
+    Returns:
+        `Policy`.
+
+    Raises:
+        ValueError: If the policy does not begin with `RandomResizedCrop`.
+
+    Example:
+        >>> small = small_view(SimCLRAugmentation(224), 96)
+        >>> print(describe(small.steps[-1]))
+        RandomGaussianBlur(kernel_size=9, sigma_range=0.1-2, probability=0.5)
+
+    Reference: Caron et al. 2020, https://arxiv.org/abs/2006.09882, section 3.2.
+    """
+    crop, *rest = getattr(policy, "steps", [policy])
+    if not isinstance(crop, RandomResizedCrop):
+        raise ValueError(
+            f"`policy` must begin with RandomResizedCrop, got {type(crop).__name__}."
+        )
+    small_crop = RandomResizedCrop(
+        image_size,
+        area_range,
+        crop.aspect_ratio_range,
+        crop.flip_probability,
+        min_object_covered=0.0,
+        seed=0,
+    )
+    return Policy(
+        [small_crop, *(_at_size(step, image_size) for step in rest)], seed=seed
+    )
+
+
+def _at_size(step, image_size):
+    """A step behind the crop, for images of another size."""
+    if not isinstance(step, RandomGaussianBlur):
+        return step
+    window = blur_kernel_size(image_size)
+    return RandomGaussianBlur(window, step.sigma_range, step.probability, seed=0)
+
+
 def describe(layer):
     """A layer, or a policy step by step, in words: `RandomSolarize(threshold=0.5, ..)`.
 

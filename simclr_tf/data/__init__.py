@@ -1,6 +1,7 @@
 """Images from anywhere, as sources and as batches."""
 
-from simclr_tf.data.bad_images import BadImagePolicy, BadImages, stand_ins
+from simclr_tf.data.bad_image_policy import BadImagePolicy
+from simclr_tf.data.bad_images import BadImages, stand_ins
 from simclr_tf.data.check import check
 from simclr_tf.data.held_out import HeldOut
 from simclr_tf.data.label_subset import balanced_subset, named_subset

@@ -7,7 +7,6 @@ files alone; in evaluation its row is left out.
 """
 
 import contextlib
-import dataclasses
 import os
 import threading
 
@@ -15,54 +14,15 @@ import numpy as np
 import tensorflow as tf
 
 from simclr_tf.data import checks
-from simclr_tf.data.images import MAX_PIXELS
-from simclr_tf.data.label_subset import listed
-from simclr_tf.data.tree import printable
+from simclr_tf.data.attempts import attempt, attempt_next, zeros
+from simclr_tf.data.bad_image_policy import SKIP_FEW, too_many
 from simclr_tf.errors import UserError
+from simclr_tf.printing import printable
 
 # A run that is under way bears so many times what is allowed when it is opened: it has
 # come far, and files vanish for other reasons than those that a wrong folder has.
 _MORE_LATER = 10
 _NAMED = 20  # so many are named to the user one by one
-
-
-@dataclasses.dataclass(frozen=True)
-class BadImagePolicy:
-    """What is done about images that cannot be read.
-
-    Attributes:
-        on_bad_image: "skip", or "fail" at the first.
-        max_bad_fraction: Float in [0, 1], share of bad images above which a data set is
-            refused when it is opened; ten times as many may break while it is used. One
-            bad image is always allowed, except with 0.
-        max_image_pixels: Int, pixels of the largest picture that is allowed.
-    """
-
-    on_bad_image: str = "skip"
-    max_bad_fraction: float = 0.01
-    max_image_pixels: int = MAX_PIXELS
-
-    def require_few(self, bad, total):
-        """Refuses a data set of which too many images are bad.
-
-        Args:
-            bad: List of `(file, reason)`.
-            total: Int, images in all.
-
-        Raises:
-            UserError: Naming some of them.
-        """
-        if len(bad) > self.allowed(total) or (bad and len(bad) == total):
-            raise UserError(_too_many(bad, total, self))
-
-    def allowed(self, total, times=1):
-        """How many of `total` images may be bad, or `times` as many."""
-        if self.on_bad_image == "fail" or self.max_bad_fraction == 0:
-            return 0
-        return max(times * self.max_bad_fraction * total, 1)
-
-
-SKIP_FEW = BadImagePolicy()
 
 
 class BadImages:
@@ -100,19 +60,20 @@ class BadImages:
             `(readable, values)`: bool scalar, and what `read` gives; zeros (`[0, ..]`
             where a size is not known) if it fails.
         """
-        example = tf.data.Dataset.from_tensors(index).map(
-            lambda index: (tf.constant(True), read(index))
-        )
-        nothing = tf.data.Dataset.from_tensors(
-            tf.nest.map_structure(_zeros, example.element_spec)
-        )
-        example = example.ignore_errors().concatenate(nothing).take(1)
-        readable, values = example.get_single_element()
-        report = tf.cond(readable, lambda: False, lambda: self._report(index))
-        with tf.control_dependencies([report]):
-            readable = tf.identity(readable)
-        values = tf.nest.map_structure(_with_shape, values, nothing.element_spec[1])
-        return readable, values
+        readable, values = attempt(read, index)
+        return self._reported(readable, index), values
+
+    def is_whole(self, index, image):
+        """Whether an image of a sequential source could be decoded: it is not empty.
+
+        Args:
+            index: Int64 scalar, its number.
+            image: uint8 `[H, W, 3]`; graph mode.
+
+        Returns:
+            Bool scalar.
+        """
+        return self._reported(tf.size(image) > 0, index)
 
     def take_next(self, read, index, spec):
         """What `read` makes of the first image from `index` on that can be read.
@@ -126,16 +87,11 @@ class BadImages:
             What `read` gives.
         """
 
-        def attempt(readable, index, values):
+        def take(index):
             readable, values = self.take(read, index)
             return readable, (index + 1) % self._source.num_examples, values
 
-        start = (False, index, tf.nest.map_structure(_zeros, spec))
-        scalars = [tf.TensorShape([])] * 2
-        shapes = (*scalars, tf.nest.map_structure(lambda one: one.shape, spec))
-        return tf.while_loop(
-            lambda readable, *_: ~readable, attempt, start, shape_invariants=shapes
-        )[2]
+        return attempt_next(take, index, spec)
 
     def take_all(self, read, positions, indices, spec):
         """What `read` makes of several images, those that are bad replaced.
@@ -161,7 +117,9 @@ class BadImages:
         def tried():
             values = each.map(read, num_parallel_calls=cores())
             values = values.batch(count).map(lambda *values: (True, values))
-            nothing = tf.data.Dataset.from_tensors((False, _zeros_of(values)))
+            nothing = tf.data.Dataset.from_tensors(
+                (False, zeros(values.element_spec[1]))
+            )
             return values.ignore_errors().concatenate(nothing).take(1)
 
         readable, values = tried().get_single_element()
@@ -180,10 +138,23 @@ class BadImages:
         """
         try:
             yield
-        except tf.errors.OpError:
+        except tf.errors.OpError as error:
             if self._error:
                 raise self._error from None
+            files = getattr(self._source.origin, "files", ())
+            gone = [file for file in files if file in error.message]
+            if gone or isinstance(error, tf.errors.DataLossError):
+                raise UserError(
+                    f"{gone[0] if gone else self._source.name} cannot be read any more "
+                    f"({error.message.splitlines()[0]}). Mend it and run the same "
+                    "command again."
+                ) from error
             raise
+
+    def _reported(self, readable, index):
+        report = tf.cond(readable, lambda: False, lambda: self._report(index))
+        with tf.control_dependencies([report]):
+            return tf.identity(readable)
 
     def _report(self, index):
         return tf.numpy_function(self._note, [index], tf.bool)
@@ -198,6 +169,7 @@ class BadImages:
                 file, reason = self._diagnosis(index)
                 self._found[index] = (file, reason)
                 self._say_one(file, reason)
+                self._named |= _names_in(self._path)  # by other workers
                 self._write(file, reason)
                 self._require_few()
         return True
@@ -207,14 +179,15 @@ class BadImages:
         allowed = policy.allowed(total, _MORE_LATER)
         if len(self._found) > allowed or len(self._found) == total:
             bad = list(self._found.values())
-            self._error = UserError(_too_many(bad, total, policy))
+            self._error = UserError(too_many(bad, total, policy))
             raise self._error
 
     def _diagnosis(self, index):
         paths = getattr(self._source, "paths", None)
         if paths is None:
             names = self._source.file_names()
-            return names[index] if names else f"image {index}", "it cannot be decoded"
+            name = names[index] if names else f"image {index} of {self._source.name}"
+            return name, "it cannot be decoded"
         reason = checks.problem(paths[index], self.policy.max_image_pixels)
         return paths[index], reason or "it cannot be decoded"
 
@@ -254,21 +227,6 @@ def stand_ins(bad, num_examples):
     return good[places % len(good)]
 
 
-def _too_many(bad, total, policy):
-    allowed = "none is allowed with --on_bad_image=fail"
-    if policy.on_bad_image != "fail":
-        allowed = f"--max_bad_fraction={policy.max_bad_fraction:g} allows fewer"
-    named = listed(_described(bad))
-    return (
-        f"Cannot read {len(bad)} of {total} images, and {allowed}: {named}. Mend or "
-        "remove them."
-    )
-
-
-def _described(bad):
-    return [f"{printable(file)} ({reason})" for file, reason in bad]
-
-
 def _names_in(path):
     """The files that a list of bad images names already."""
     if path is None or not os.path.exists(path):
@@ -277,22 +235,8 @@ def _names_in(path):
         return {line.split("\t")[0] for line in file}
 
 
-def _zeros(spec):
-    return tf.zeros([side or 0 for side in spec.shape], spec.dtype)
-
-
-def _zeros_of(dataset):
-    _, spec = dataset.element_spec
-    return tf.nest.map_structure(_zeros, spec)
-
-
 def cores():
     """Int, the cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _with_shape(value, spec):
-    known = [side or None for side in spec.shape]
-    return tf.ensure_shape(value, known)

@@ -4,6 +4,7 @@ import collections
 import concurrent.futures
 import hashlib
 import io
+import itertools
 
 import numpy as np
 import tensorflow as tf
@@ -12,6 +13,7 @@ from PIL import Image
 from simclr_tf.data import tree
 from simclr_tf.data.images import decode
 from simclr_tf.data.label_subset import listed
+from simclr_tf.printing import printable
 
 _THREADS = 8
 
@@ -63,9 +65,9 @@ def _of_files(paths, found):
     lines = lines if formats else []
     lines += _sizes([shape for _, shape, _, problem in found if not problem])
     lines.append(f"cannot be decoded: {len(bad):,}")
-    lines += [f"  {tree.printable(path)}: {reason}" for path, reason in bad]
+    lines += [f"  {printable(path)}: {reason}" for path, reason in bad]
     same = [group for group in copies.values() if len(group) > 1]
-    names = [" = ".join(map(tree.printable, group[:2])) for group in same]
+    names = [" = ".join(map(printable, group[:2])) for group in same]
     extra = sum(len(group) - 1 for group in same)
     if extra:
         lines.append(f"copies of other files, byte by byte: {extra:,}: {listed(names)}")
@@ -74,20 +76,26 @@ def _of_files(paths, found):
 
 def _of_examples(source):
     """Lines about a source whose images are no files of their own."""
-    shapes, bad = [], 0
+    shapes, bad = [], []
     examples = source.as_dataset().map(
         lambda image, *label: tf.shape(image)[:2],
         num_parallel_calls=tf.data.AUTOTUNE,
     )
     iterator = iter(examples)
-    while True:
+    for number in itertools.count():
         try:
-            shapes.append(tuple(next(iterator).numpy().tolist()))
+            height, width = next(iterator).numpy().tolist()
         except StopIteration:
             break
         except tf.errors.InvalidArgumentError:
-            bad += 1
-    return [*_sizes(shapes), f"cannot be decoded: {bad:,}"]
+            height = width = 0
+        if height and width:
+            shapes.append((height, width))
+        else:
+            bad.append(number)
+    names = source.file_names()
+    lines = [*_sizes(shapes), f"cannot be decoded: {len(bad):,}"]
+    return lines + [f"  {names[n] if names else f'image {n}'}" for n in bad]
 
 
 def _sizes(shapes):

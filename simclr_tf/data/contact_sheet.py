@@ -2,6 +2,8 @@
 
 from PIL import Image, ImageDraw, ImageFont
 
+from simclr_tf.printing import printable
+
 CELL = 144  # side of the square that a picture is fitted into, in pixels
 _GAP, _MARGIN, _CAPTION = 6, 24, 200
 _LINE, _TEXT = 19, 14  # height of a line and of its letters
@@ -59,12 +61,6 @@ def _paste(sheet, picture, left, top):
     sheet.paste(_CELL_PAPER, (left, top, left + CELL, top + CELL))
     place = (left + (CELL - size[0]) // 2, top + (CELL - size[1]) // 2)
     sheet.paste(picture.resize(size, smooth), place)
-
-
-def printable(text):
-    """Text that can be shown: what cannot is a question mark."""
-    text = text.encode("utf-8", "replace").decode()
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def _write_lines(pen, left, top, lines, size, color):

@@ -9,6 +9,7 @@
 | both a training and an evaluation folder with subfolders of images, beside others | \
 splits, all of them |
 | a folder called train or test beside classes | a class |
+| folders called train and test inside every class folder | the same class, said |
 | images beside class folders, fewer than in them | unlabelled images (-1), said |
 | images beside class folders, at least as many | images without labels, said |
 | class names that differ by case alone | different classes, said |
@@ -19,8 +20,9 @@ splits, all of them |
 | a link to a folder that is read already | skipped, said: each file is there once |
 | a folder that cannot be read | skipped, said |
 
-The words for splits, in any case: train, training; val, valid, validation, dev; test,
-testing. Classes are numbered over all splits together, in order of the alphabet.
+The words for splits, in any case: train, training; val, valid, validation, dev, eval;
+test, testing; also with set, images, data or a year, as in training_set and val2017.
+Classes are numbered over all splits together, in order of the alphabet.
 """
 
 import collections
@@ -31,8 +33,8 @@ from simclr_tf.data import tree
 from simclr_tf.data.label_subset import listed
 from simclr_tf.data.listing import Listing, numbered
 from simclr_tf.data.splits import TRAIN, DataSet, meaning
-from simclr_tf.data.tree import printable
 from simclr_tf.errors import UserError
+from simclr_tf.printing import printable
 
 
 def find_folders(word, roots):
@@ -57,14 +59,32 @@ def find_folders(word, roots):
     skipped = [fault for part in found for fault in part.skipped]
     if not files:
         raise UserError(_nothing(word, found, skipped))
-    return _data_set(word, files, skipped, _left_out(found))
+    notes = _left_out(found)
+    if len(roots) > 1 and all(len(parts) == 1 for _, parts in files):
+        notes = [*notes, _TOGETHER]
+    return _data_set(word, files, skipped, notes)
 
 
-def find_pictures(word, files):
-    """A data set of files that a pattern names, as of a folder that has no others."""
-    root = os.path.commonpath([os.path.dirname(file) for file in files])
-    parts = [(file, _parts(file, root)) for file in files]
-    return _data_set(word, parts, [], [])
+def find_pictures(word, pattern, matches):
+    """A data set of what a pattern matches, as of a folder that has no other files.
+
+    Args:
+        word: Str, what the user asked for.
+        pattern: Str.
+        matches: List of str.
+
+    Returns:
+        `DataSet`.
+
+    Raises:
+        UserError: If there is no image among them.
+    """
+    found = tree.of_matches(pattern, matches)
+    if not found.pictures:
+        raise UserError(_nothing(word, [found], found.skipped))
+    root = _common([os.path.dirname(file) for file in found.pictures])
+    files = [(file, _parts(file, root)) for file in found.pictures]
+    return _data_set(word, files, found.skipped, _left_out([found]))
 
 
 def _data_set(word, files, skipped, notes):
@@ -80,6 +100,9 @@ def _data_set(word, files, skipped, notes):
         beside = [file for file, parts in files if len(parts) == 1]
         skipped = skipped + [(file, "it is in no split") for file in beside]
     classes, faults = _classes(in_split)
+    below = {meaning(parts[1]) for _, parts in files if len(parts) > 2} - {None}
+    if not splits and len(below) > 1:
+        notes = [*notes, _SPLITS_BELOW]
 
     def read(split):
         if split in in_split:
@@ -97,6 +120,14 @@ def _data_set(word, files, skipped, notes):
     return DataSet(word, splits, read, tops.__contains__)
 
 
+_TOGETHER = (
+    "No labels: the folders are taken together. To make a class of each, give the "
+    "folder that they are in."
+)
+_SPLITS_BELOW = (
+    "Folders called train, test and the like inside the class folders are not taken "
+    "for splits: all their images are."
+)
 _NAMES = None  # the key of the names of classes, which no file has
 
 
@@ -186,7 +217,7 @@ def _nothing(word, found, skipped):
     reasons = [f"{printable(folder)} ({why})" for folder, why in skipped]
     why = " ".join([*_left_out(found), *(f"Skipped {r}." for r in reasons[:3])])
     return (
-        f"--dataset={printable(word)}: no image under it. Allowed: files .jpg, .png, "
+        f"--dataset={printable(word)}: no image there. Allowed: files .jpg, .png, "
         f".gif, .bmp, .webp, .tif and others, in a folder a class or without classes. "
         f"{why}"
     ).strip()
@@ -196,3 +227,11 @@ def _parts(file, root):
     if tree.is_remote(file):
         return posixpath.relpath(file, root).split("/")
     return os.path.relpath(file, root).split(os.sep)
+
+
+def _common(folders):
+    """The folder that all are in."""
+    if not tree.is_remote(folders[0]):
+        return os.path.commonpath(folders)
+    parts = os.path.commonprefix([folder.split("/") for folder in folders])
+    return "/".join(parts)

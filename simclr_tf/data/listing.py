@@ -1,9 +1,9 @@
-"""Files by name, with labels where there are any: what folders and manifests give."""
+"""Files by name, with labels where there are any, and how labels are numbered."""
 
 import dataclasses
 
 from simclr_tf.data.sources.files import FileSource
-from simclr_tf.data.tree import printable
+from simclr_tf.printing import printable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +34,39 @@ class Listing:
         source.skipped = [*self.skipped, *source.skipped]
         source.notes = list(self.notes)
         return source
+
+
+def numbered_ints(values):
+    """Numbers of classes that are ints already.
+
+    Ints that begin at 0 stay; those that begin at 1 or later, or leave most numbers
+    out, are numbered anew in their order.
+
+    Args:
+        values: List of int, of all splits together; None or negative where there is no
+            label.
+
+    Returns:
+        `(labels, class_names, notes)`: ints, -1 where there is no label, a tuple of
+        str, and what to say of them; `(None, None, [])` where no label is known.
+
+    Example:
+        >>> numbered_ints([2, None, 1])[:2]
+        ([1, -1, 0], ('1', '2'))
+    """
+    known = sorted({value for value in values if value is not None and value >= 0})
+    if not known:
+        return None, None, []
+    notes = []
+    if known[0] == 0 and known[-1] < 10 * len(known) + 10:
+        known = range(known[-1] + 1)
+    else:
+        notes.append(
+            f"Labels are {known[0]} to {known[-1]}, {len(known)} of them: numbered "
+            "anew from 0, in order; their names stay."
+        )
+    numbers = {value: number for number, value in enumerate(known)}
+    return [numbers.get(value, -1) for value in values], tuple(map(str, known)), notes
 
 
 def numbered(names, by_value=True):

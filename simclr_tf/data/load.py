@@ -8,16 +8,12 @@ import numpy as np
 import tensorflow as tf
 
 from simclr_tf.data import tree
-from simclr_tf.data.bad_images import SKIP_FEW
+from simclr_tf.data.bad_image_policy import SKIP_FEW
 from simclr_tf.data.folders import find_folders, find_pictures
 from simclr_tf.data.sources import ArraySource, manifest, numpy_files, prepared
+from simclr_tf.data.sources.shards import complete, is_records, shards
 from simclr_tf.data.sources.tfds import find_tfds, is_prepared
-from simclr_tf.data.sources.tfrecord import (
-    DEFAULT_KEYS,
-    find_records,
-    is_records,
-    shards,
-)
+from simclr_tf.data.sources.tfrecord import DEFAULT_KEYS, find_records
 from simclr_tf.data.splits import DataSet
 from simclr_tf.errors import UserError
 
@@ -115,20 +111,39 @@ def find(name, data_dir=None, keys=DEFAULT_KEYS):
     if name == "bundled":
         understood = {"validation"}.__contains__  # as the published code calls it
         return DataSet(name, ("test", "train"), _open_bundled, understood)
-    path = os.path.expanduser(name)
+    try:
+        return _find(name, os.path.expanduser(name), data_dir, keys)
+    except tf.errors.OpError as error:  # of another file system
+        reason = error.message.splitlines()[0]
+        raise UserError(f"--dataset={name} cannot be reached: {reason}.") from error
+
+
+def _find(name, path, data_dir, keys):
     if tree.is_folder(path):
         if prepared.is_prepared(path):
             return prepared.find_prepared(name, path)
         if is_prepared(path):
             return find_tfds(path)
+        records = _records_alone(path)
+        if records:
+            return find_records(name, complete(name, records), keys)
         return find_folders(name, [path])
     if tree.is_file(path):
         return _find_file(name, path, keys)
     if "," in path:
         return find_folders(name, _folders(name))
-    if set(path) & set("*?["):
+    if set(path) & tree.WILDCARDS:
         return _find_pattern(name, path, keys)
     return _find_absent(name, path, data_dir, keys)
+
+
+def _records_alone(folder):
+    """The TFRecord files in a folder that has no images and no folders; or none."""
+    files = tree.matches(os.path.join(glob.escape(folder), "*"))
+    records = [file for file in files if is_records(file)]
+    if any(tree.is_folder(file) or tree.is_picture(file) for file in files if records):
+        return []
+    return records
 
 
 def _find_file(name, path, keys):
@@ -139,8 +154,8 @@ def _find_file(name, path, keys):
         return numpy_files.find_arrays(path)
     if is_records(path):
         return find_records(name, [path], keys)
-    if extension in tree.EXTENSIONS:
-        return find_pictures(name, [path])
+    if tree.is_picture(path):
+        return find_pictures(name, path, [path])
     if extension in _ARCHIVES:
         raise UserError(
             f"--dataset={name} is an archive. Unpack it and give the folder."
@@ -164,29 +179,18 @@ def _folders(name):
 
 def _find_pattern(name, pattern, keys):
     """Folders, TFRecord files or images that a pattern matches."""
-    if tree.is_remote(pattern):
-        matches = sorted(tf.io.gfile.glob(pattern))
-    else:
-        matches = sorted(glob.glob(pattern, recursive=True))
+    matches = tree.matches(pattern)
     folders = [match for match in matches if tree.is_folder(match)]
     if matches and len(folders) == len(matches):
         return find_folders(name, matches)
     records = [match for match in matches if is_records(match)]
     if records:
         return find_records(name, records, keys)
-    pictures = [
-        match
-        for match in matches
-        if os.path.splitext(match)[1].lower() in tree.EXTENSIONS
-    ]
-    if pictures:
-        return find_pictures(name, pictures)
+    if matches:
+        return find_pictures(name, pattern, matches)
     if is_records(pattern):
         raise UserError(f"--dataset={name}: no such TFRecord file.")
-    raise UserError(
-        f"--dataset={name} is taken for a pattern, and matches "
-        f"{len(matches) or 'no'} files and no image, TFRecord file or folder alone."
-    )
+    raise UserError(f"--dataset={name} is taken for a pattern, and matches no files.")
 
 
 def _find_absent(name, path, data_dir, keys):
@@ -196,6 +200,8 @@ def _find_absent(name, path, data_dir, keys):
         return find_records(name, files, keys)
     if is_records(path):
         raise UserError(f"--dataset={name}: no such TFRecord file.")
+    if os.path.exists(path):
+        raise UserError(f"--dataset={name} is no regular file: a pipe or a device.")
     extension = os.path.splitext(path)[1].lower()
     known = {*manifest.EXTENSIONS, *numpy_files.EXTENSIONS, *_ARCHIVES}
     if extension in known | tree.EXTENSIONS:

@@ -7,9 +7,10 @@ import threading
 import warnings
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, TiffImagePlugin
 
 _LIMIT = threading.Lock()
+_EXIF_OF_PNG = {"exif", "Raw profile type exif"}
 
 
 def decode(encoded):
@@ -59,11 +60,17 @@ def examine(file, max_pixels, whole):
 
 
 def _upright(image):
-    """Height and width after the orientation is applied."""
-    if image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8):
-        # Some versions of Pillow turn a TIFF's size on opening, some on loading.
-        image = ImageOps.exif_transpose(image)
-    return image.size[::-1]
+    """Height and width after the orientation is applied; nothing is decoded."""
+    width, height = image.size
+    if image.format == "TIFF":  # some versions of Pillow turn the size on opening
+        width, height = (
+            image.tag_v2[TiffImagePlugin.IMAGEWIDTH],
+            image.tag_v2[TiffImagePlugin.IMAGELENGTH],
+        )
+    if image.format == "PNG" and not _EXIF_OF_PNG & image.info.keys():
+        return height, width  # or all would be decoded to look for it at the end
+    turned = image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
+    return (width, height) if turned else (height, width)
 
 
 def _rgb(image):

@@ -229,7 +229,7 @@ def _decoded(source, places, share, cache, bad_images):
         return places.positions(share).map(read, **_parallel())
     first = places.first_step * places.batch_size
     last = places.last_step * places.batch_size
-    images = source.as_dataset()
+    images = _whole(source, bad_images)
     if source.random_access:
         images = tf.data.Dataset.range(source.num_examples).map(
             lambda index: _read_decoded(source, index, bad_images), **_parallel()
@@ -240,6 +240,17 @@ def _decoded(source, places, share, cache, bad_images):
     images = images.repeat().skip(first)
     images = tf.data.Dataset.zip((tf.data.Dataset.range(first, last), images))
     return images.filter(lambda position, _: share.has(position, places.batch_size))
+
+
+def _whole(source, bad_images):
+    """The examples of a source, without those of a sequential one that are bad."""
+    examples = source.as_dataset()
+    if source.random_access or source.image_shape:
+        return examples
+    examples = examples.enumerate().filter(
+        lambda index, example: bad_images.is_whole(index, tf.nest.flatten(example)[0])
+    )
+    return examples.map(lambda _, example: example)
 
 
 def _read_decoded(source, index, bad_images):
@@ -294,6 +305,14 @@ def eval_batches(
             lambda index: _evaluated(source, index, preprocess, bad_images), index
         )[1]
 
+    def shown(position, example):
+        image, *label = tf.nest.flatten(example)
+        if not source.image_shape:
+            is_whole = bad_images.is_whole(position % source.num_examples, image)
+            black = tf.zeros([1, 1, 3], tf.uint8)
+            image = tf.cond(is_whole, lambda: image, lambda: black)
+        return (image, *label) if label else image
+
     positions = share.positions(batch_size, 0, steps)
     if source.random_access and source.image_shape:
         batches = positions.batch(rows).map(read, **_parallel())
@@ -311,7 +330,7 @@ def eval_batches(
                 )
             )
             images = images.filter(lambda p, _: share.has(p, batch_size))
-            images = images.map(lambda _, example: example)
+            images = images.map(shown)
         batches = images.map(prepared, **_parallel()).batch(rows)
     return batches.map(lambda *batch: _with_rows(batch, rows)).prefetch(2)
 

@@ -142,9 +142,14 @@ def _copies(source, numbers, size, bad_images):
     else:
         mask = np.zeros([source.num_examples], bool)
         mask[numbers] = True
-        dataset = source.as_dataset(mask).map(
-            lambda image, *label: _jpeg(image, size), num_parallel_calls=os.cpu_count()
-        )
+
+        def copy(index, example):
+            image = tf.nest.flatten(example)[0]
+            is_whole = bad_images.is_whole(index + numbers[0], image)
+            return tf.cond(is_whole, lambda: _jpeg(image, size), lambda: "")
+
+        dataset = source.as_dataset(mask).enumerate()
+        dataset = dataset.map(copy, num_parallel_calls=os.cpu_count())
     return dataset.prefetch(16).as_numpy_iterator()
 
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 from PIL import Image
 
 from simclr_tf.data import contact_sheet
+from simclr_tf.printing import printable
 
 _FIRST = 1000  # of sources without random access; finding others would take hours
 
@@ -38,21 +39,19 @@ class Row:
         return f"{self.image.shape[1]} x {self.image.shape[0]} px"
 
 
-def draw_rows(source, view, num_images=8, num_pairs=3, num_views=2, seed=0):
+def draw_rows(source, layers, num_images=8, num_pairs=3, seed=0):
     """Random images of a source and views of them.
 
     Args:
         source: `Source`. Without random access, its first 1 000 are drawn from.
-        view: Layer of `simclr_tf.augmentation`, or a tuple of `num_views`.
+        layers: Tuple of layers of `simclr_tf.augmentation`, one for each view.
         num_images: Int, how many; all where there are fewer.
         num_pairs: Int, how often the views of each are drawn.
-        num_views: 2, or 1 for fine-tuning.
         seed: Int, of the choice and of the views.
 
     Returns:
         List of `Row`.
     """
-    layers = tuple(view) if isinstance(view, (tuple, list)) else (view,) * num_views
     names = source.file_names() if source.random_access else None
     rows, draw = [], itertools.count()
     for number, example in _choose(source, num_images, seed):
@@ -133,7 +132,7 @@ small {{ color: #555; }}
 def _html_row(row):
     cells = [
         f"<b>{html.escape(row.label)}</b><br>{row.size}<br>"
-        f"<small>{html.escape(contact_sheet.printable(row.name))}</small>"
+        f"<small>{html.escape(printable(row.name))}</small>"
     ]
     cells += ["".join(map(_html_image, views)) for views in [[row.image], *row.draws]]
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>\n"
@@ -172,7 +171,7 @@ def _choose(source, count, seed):
 def _class_of(source, label):
     if not label or source.class_names is None or int(label[0]) < 0:
         return "no label"
-    return contact_sheet.printable(source.class_names[int(label[0])])
+    return printable(source.class_names[int(label[0])])
 
 
 def _as_bytes(view):

@@ -1,29 +1,32 @@
 """A data set by its splits, and what the names of splits mean."""
 
 import dataclasses
+import re
 import typing
 
-from simclr_tf.data.bad_images import SKIP_FEW
-from simclr_tf.data.listing import Listing
+from simclr_tf.data.bad_image_policy import SKIP_FEW
+from simclr_tf.data.sources.base import Source
 from simclr_tf.errors import UserError
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 _WORDS = {
     TRAIN: (TRAIN, "training"),
-    VALIDATION: (VALIDATION, "valid", "val", "dev"),
+    VALIDATION: (VALIDATION, "valid", "val", "dev", "eval", "evaluation"),
     TEST: (TEST, "testing"),
 }
 _MEANINGS = {word: meaning for meaning, words in _WORDS.items() for word in words}
+_FILLING = {"", "set", "split", "data", "image", "images", "imgs"}
 
 
 def meaning(name):
     """What a split is for, of its name in any case.
 
     Example:
-        >>> meaning("Training"), meaning("VAL"), meaning("cats")
+        >>> meaning("Training_set"), meaning("VAL"), meaning("cats")
         ('train', 'validation', None)
     """
-    return _MEANINGS.get(name.lower())
+    words = set(re.split(r"[-_ .\d]+|(?<=.)(?=set$)", name.lower())) - _FILLING
+    return _MEANINGS.get(*words) if len(words) == 1 else None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +37,8 @@ class DataSet:
         word: Str, what it was asked for by.
         splits: Tuple of str, as they are called there; None where there are none: all
             is `train` then.
-        read: Callable from one of them to a `Source`, or to a `Listing` of files.
+        read: Callable from one of them to a `Source`, or to what makes one of a
+            `BadImagePolicy` by its method `source`, such as a `Listing`.
         understood: Callable from a name that is none of `splits` to whether `read`
             takes it all the same, such as a slice.
     """
@@ -54,6 +58,7 @@ class DataSet:
         if split in splits or self.understood(split):
             return split
         same = [name for name in splits if meaning(name) == meaning(split)]
+        same = [n for n in same if n.lower() == split.lower()] or same
         return same[0] if meaning(split) and len(same) == 1 else None
 
     def open(self, split, policy=SKIP_FEW):
@@ -74,7 +79,7 @@ class DataSet:
                 f"{', '.join(splits)}."
             )
         opened = self.read(found)
-        return opened.source(policy) if isinstance(opened, Listing) else opened
+        return opened if isinstance(opened, Source) else opened.source(policy)
 
     @property
     def holds_out_nothing(self):

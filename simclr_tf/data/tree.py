@@ -1,6 +1,7 @@
 """The files under a folder, on this machine or on another file system."""
 
 import dataclasses
+import glob
 import os
 import posixpath
 
@@ -12,6 +13,7 @@ EXTENSIONS = frozenset(
     ".ppm .pgm .pbm .pnm .pfm .tga .ico .pcx .sgi .qoi .psd .dds "
     ".jp2 .j2k .jpf .jpx .heic .heif .hif .avif".split()
 )
+WILDCARDS = frozenset("*?[")
 _SYSTEM = frozenset(
     [
         "__macosx",
@@ -39,29 +41,25 @@ class Tree:
         left_out: List of str, hidden folders and those of operating systems.
         skipped: List of `(folder, reason)`: folders that cannot be read, and links to
             folders whose files are there already.
+        folders: List of str, those whose files were read.
     """
 
     pictures: list = dataclasses.field(default_factory=list)
     others: dict = dataclasses.field(default_factory=dict)
     left_out: list = dataclasses.field(default_factory=list)
     skipped: list = dataclasses.field(default_factory=list)
+    folders: list = dataclasses.field(default_factory=list)
 
     def add(self, file):
         """Sorts in a file by its name; hidden ones are ignored."""
         name = os.path.basename(file)
         if name.startswith("."):  # AppleDouble's ._a.jpg too
             return
-        extension = os.path.splitext(name)[1].lower()
-        if extension in EXTENSIONS or (not extension and _begins_like_a_picture(file)):
+        if is_picture(file):
             self.pictures.append(file)
         else:
+            extension = os.path.splitext(name)[1].lower()
             self.others[extension] = self.others.get(extension, 0) + 1
-
-
-def printable(name):
-    """A name on one line, whatever its bytes are: "?" for what cannot be shown."""
-    text = os.fsencode(name).decode(errors="replace")
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def is_remote(path):
@@ -79,6 +77,12 @@ def is_file(path):
     if not is_remote(path):
         return os.path.isfile(path)
     return tf.io.gfile.exists(path) and not tf.io.gfile.isdir(path)
+
+
+def is_picture(file):
+    """Whether a file has one of `EXTENSIONS`, or has none and begins like a picture."""
+    extension = os.path.splitext(file)[1].lower()
+    return extension in EXTENSIONS or (not extension and _begins_like_a_picture(file))
 
 
 def read(path, size=-1):
@@ -111,6 +115,48 @@ def walk(roots):
     return trees
 
 
+def matches(pattern):
+    """What a pattern with *, ?, [] and ** matches, sorted; ** follows a link once."""
+    if is_remote(pattern):
+        return sorted(tf.io.gfile.glob(pattern))
+    above, deep, below = pattern.partition("**")
+    if not deep:
+        return sorted(glob.glob(pattern))
+    found = set()
+    for tree in walk(glob.glob(above or ".")):
+        for folder in tree.folders:
+            found.update(matches(glob.escape(folder) + (below or "/*")))
+    return sorted(found)
+
+
+def of_matches(pattern, paths):
+    """The `Tree` of the files among what a pattern matches; each file once."""
+    tree, met = Tree(), set()
+    parts = pattern.split("/")
+    named = next((n for n, part in enumerate(parts) if set(part) & WILDCARDS), 0)
+    for path in sorted(paths, key=lambda path: (_is_linked(path), path)):
+        real = path
+        if not is_remote(path):
+            folder, name = os.path.split(path)
+            real = os.path.join(os.path.realpath(folder), name)
+        if is_folder(path):
+            tree.skipped.append((path, "it is a folder, beside files"))
+        elif any(map(_is_no_data, path.split("/")[named:-1])):
+            tree.left_out.append(os.path.dirname(path))
+        elif real in met:
+            tree.skipped.append((path, "it is there already, by another path"))
+        else:
+            met.add(real)
+            tree.add(path)
+    tree.pictures.sort()
+    return tree
+
+
+def _is_linked(path):
+    folder = os.path.dirname(path)
+    return not is_remote(path) and os.path.realpath(folder) != os.path.abspath(folder)
+
+
 def _walk_local(root, tree, met):
     """Real folders first, then links to folders that were not met."""
     waiting, links = [root], []
@@ -121,6 +167,7 @@ def _walk_local(root, tree, met):
             tree.skipped.append((folder, "its files are there already"))
             continue
         met.add(real)
+        tree.folders.append(folder)
         inner, linked = _scan(folder, tree)
         waiting += inner
         links += linked
@@ -135,7 +182,12 @@ def _scan(folder, tree):
         return [], []
     inner, linked = [], []
     for entry in entries:
-        if not entry.is_dir():
+        try:
+            is_file = not entry.is_dir()
+        except OSError as error:  # a link to itself
+            tree.skipped.append((entry.path, error.strerror))
+            continue
+        if is_file:
             tree.add(entry.path)
         elif _is_no_data(entry.name):
             tree.left_out.append(entry.path)

@@ -8,42 +8,54 @@ import tensorflow as tf
 
 from simclr_tf import keras_compat
 from simclr_tf.errors import UserError
-from simclr_tf.experiment import checkpoint_files
+from simclr_tf.experiment import checkpoint_files, differences
+from simclr_tf.experiment.config import ENCODER_FIELDS, HEAD_FIELDS, RESNET_FIELDS
 from simclr_tf.literal_paths import literal
 
 FORMAT = 1  # of what a checkpoint holds; a reader refuses those of a higher number
 
 _KERAS = 3 if keras_compat.IS_KERAS_3 else 2
 _CONFIG_KEY = "config/.ATTRIBUTES/VARIABLE_VALUE"
-_PROJECTION = ("proj_head_mode", "num_proj_layers", "proj_out_dim")
-_RESNET = ("resnet_depth", "width_multiplier", "sk_ratio", "se_ratio")
 
 
-def description(config, model, seed, train_steps=None):
-    """What a checkpoint says about itself: a flat dict of JSON values.
+def description(config, model, seed, train_steps=None, num_examples=None):
+    """What a checkpoint says about itself: a dict of JSON values.
 
     Args:
         config: `RunConfig`.
         model: The model of the run.
         seed: Int, that of the run.
         train_steps: Int, the step at which the run ends, or None.
+        num_examples: Int, images of the training split, or None.
     """
     return {
         "format": FORMAT,
         "keras": _KERAS,
         **dataclasses.asdict(config.model),
-        "stem": stem(config.data.image_size),
+        "stem": stem(config),
+        "image_size": config.data.image_size,
         "train_mode": config.train.train_mode,
         "ft_proj_selector": config.train.ft_proj_selector,
         "num_classes": model.num_classes,
+        "probe_dataset": _probe_of(config, model),
         "seed": seed,
         "train_steps": train_steps,
+        "num_examples": num_examples,
+        "flags": config.flags(),
     }
 
 
-def stem(image_size):
-    """The reference's rule: pictures of up to 32 pixels get the small stem."""
-    return "cifar" if image_size <= 32 else "imagenet"
+def _probe_of(config, model):
+    """The word of the probe set whose classes the linear head knows, or None."""
+    learns = config.train.train_mode == "pretrain" and model.num_classes
+    return config.data.probe_dataset if learns else None
+
+
+def stem(config):
+    """The stem of a ResNet; by the reference's rule, the small one up to 32 pixels."""
+    if config.model.stem != "auto":
+        return config.model.stem
+    return "cifar" if config.data.image_size <= 32 else "imagenet"
 
 
 def find(path, flag, say=print):
@@ -117,6 +129,15 @@ def describe(prefix, flag):
     return about
 
 
+def probe_of_head(prefix, config):
+    """The `--probe_dataset` that a checkpoint's linear head learned from, or None.
+
+    Of a checkpoint that has been deleted meanwhile, that of `config`.
+    """
+    about = unless_deleted(prefix, lambda: describe(prefix, "checkpoint"))
+    return config.data.probe_dataset if about is None else about.get("probe_dataset")
+
+
 def require_same(prefix, flag, wanted, encoder_only=False):
     """Compares what a checkpoint holds with the networks that it is to fill.
 
@@ -133,21 +154,22 @@ def require_same(prefix, flag, wanted, encoder_only=False):
         UserError: Listing every field that differs.
     """
     found = describe(prefix, flag)
-    fields = ["encoder", "stem"]
-    fields += _RESNET if wanted["encoder"] == "resnet" else ()
+    fields = [*ENCODER_FIELDS]
+    fields += RESNET_FIELDS if wanted["encoder"] == "resnet" else ()
     if not encoder_only:
-        fields += _PROJECTION
+        fields += HEAD_FIELDS
     if flag == "model_dir":
         fields += ["train_mode", "num_classes"]
-    different = [
-        f"{field} is {found[field]} there and {wanted[field]} here"
+    different = {
+        field: (found[field], wanted[field])
         for field in fields
         if found[field] != wanted[field]
-    ]
+    }
     if different:
         raise UserError(
-            f"--{flag}: {prefix} holds another network: {'; '.join(different)}. Give "
-            "the flags that it was made with, or another folder."
+            f"--{flag}: {prefix} holds another network.\n"
+            + differences.table(different)
+            + "\nGive the flags that it was made with, or another folder."
         )
     return found
 

@@ -92,7 +92,9 @@ def _train(config, flag_values, strategy, splits, lock, say):
         lock.enter_context(locking.locked(folder, say))
     session = training.prepare(config, strategy, say)
     if splits is not None:
-        splits.require_classes(session.model.num_classes)
+        splits.require_classes(
+            session.model.num_classes, session.about["probe_dataset"]
+        )
     if lock:
         files.make_directory(folder)
         if not is_there:
@@ -114,12 +116,13 @@ def _deliver(config, model, prefix, step, splits, strategy, say):
         say: Callable that prints a line for the user.
     """
     chief = distribution.is_chief(strategy)
+    probe = checkpoints.probe_of_head(prefix, config)
     if splits is not None:
-        splits.require_classes(model.num_classes)
+        splits.require_classes(model.num_classes, probe)
     if chief:
         files.make_directory(config.model_dir)
     if splits is not None:
-        evaluation.evaluate(config, model, step, splits, say)
+        evaluation.evaluate(config, model, step, splits, probe, say)
     if not chief:
         return
     if strategy.num_replicas_in_sync > 1:

@@ -7,6 +7,11 @@ A field has the name of its flag; `flags/` documents and bounds each.
 
 import dataclasses
 
+# The fields of `ModelConfig` that decide which checkpoints fit.
+ENCODER_FIELDS = ("encoder",)
+RESNET_FIELDS = ("stem", "resnet_depth", "width_multiplier", "sk_ratio", "se_ratio")
+HEAD_FIELDS = ("proj_head_mode", "num_proj_layers", "proj_out_dim")
+
 
 @dataclasses.dataclass(frozen=True)
 class DataConfig:
@@ -42,6 +47,10 @@ class AugmentationConfig:
     color_jitter_strength: float = 1.0
     use_blur: bool = True
     min_crop_area: float = 0.08
+    num_small_views: int = 0
+    small_view_size: int = 96
+    small_view_min_area: float = 0.05
+    small_view_max_area: float = 0.14
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +58,7 @@ class ModelConfig:
     """The networks: whatever decides the shape of a checkpoint's variables."""
 
     encoder: str = "resnet"
+    stem: str = "auto"
     resnet_depth: int = 50
     width_multiplier: float = 1.0
     sk_ratio: float = 0.0
@@ -87,6 +97,7 @@ class TrainConfig:
     label_weight: float = 0.0
     precision: str = "float32"
     jit_compile: bool = False
+    on_nonfinite: str = "stop"
     seed: int | None = None
 
 
@@ -127,6 +138,7 @@ class RunConfig:
     checkpoint_steps: int = 0
     checkpoint_scope: str = "model"
     checkpoint_minutes: float = 0.0
+    resume_with_other_flags: bool = False
     keep_checkpoint_max: int = 5
     keep_best: str | None = None
     keep_hub_module_max: int = 1
@@ -139,3 +151,13 @@ class RunConfig:
     train: TrainConfig = TrainConfig()
     eval: EvalConfig = EvalConfig()
     devices: DistributionConfig = DistributionConfig()
+
+    def flags(self):
+        """Dict of every field by the name of its flag, with values as JSON has them."""
+        flat = {}
+        for name, value in dataclasses.asdict(self).items():
+            flat |= value if isinstance(value, dict) else {name: value}
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in flat.items()
+        }

@@ -12,7 +12,7 @@ from simclr_tf.experiment import files, labels, networks, reading, splits, table
 from simclr_tf.training import _common
 
 
-def evaluate(config, model, step, splits, say=print):
+def evaluate(config, model, step, splits, probe_of_head=None, say=print):
     """Runs the evaluators, prints their table, writes `result*.json` and scalars.
 
     Args:
@@ -20,21 +20,26 @@ def evaluate(config, model, step, splits, say=print):
         model: `SimCLR` or `Classifier`.
         step: Int, the step that it was trained to.
         splits: `Splits`.
+        probe_of_head: Str or None, the `--probe_dataset` that the linear head learned
+            from; it judges no other.
         say: Callable that prints a line for the user.
 
     Returns:
         Dict of floats as in `result.json`.
     """
-    has_head = _can_judge(config, model)
-    if config.data.probe_dataset and "head" in config.eval.evaluators:
-        say(
-            "The linear head knows the classes of --dataset, not of --probe_dataset: "
-            "it does not judge."
-        )
-    elif not has_head and "head" in config.eval.evaluators:
+    has_head = model.linear_head is not None
+    if not has_head and "head" in config.eval.evaluators:
         say(
             "No linear head was trained: nearest neighbours judge the features instead."
         )
+    elif probe_of_head != config.data.probe_dataset:
+        has_head = False
+        if "head" in config.eval.evaluators:
+            learned, judged = _data_sets(probe_of_head, config.data.probe_dataset)
+            say(
+                f"The linear head knows the classes of {learned}, not of {judged}: it "
+                "does not judge."
+            )
     names = _evaluator_names(config, has_head)
     chief = distribution.is_chief(splits.strategy)
     rows = {"trained": _judge(config, model.encoder, splits, names, model)}
@@ -101,25 +106,30 @@ class Splits:
         found, _ = features_of(encoder, source, self._config, self.strategy, limit)
         return found
 
-    def require_classes(self, num_classes):
+    def require_classes(self, num_classes, probe_of_head=None):
         """Refuses what the evaluators of a model could not do, before it is trained.
 
         Args:
             num_classes: Int, classes of its linear head; None where it has none.
+            probe_of_head: See `evaluate`.
 
         Raises:
             UserError: If the head knows other classes than the labels, or an evaluator
                 learns from the training split and that has no labels.
         """
-        if self._config.data.probe_dataset:
+        settings = self._config.data
+        if settings.probe_dataset != probe_of_head:
             num_classes = None  # its head does not judge
         if _learners(self._config, num_classes is not None):
             self._source(training=True)
         if num_classes not in (None, self.num_classes):
+            where = f"--dataset={settings.dataset}"
+            if settings.probe_dataset:
+                where = f"--probe_dataset={settings.probe_dataset}"
             raise UserError(
-                f"--eval_split={self._config.data.eval_split} of "
-                f"--dataset={self._config.data.dataset} has {self.num_classes} "
-                f"classes, the linear head {num_classes}."
+                f"--eval_split={settings.eval_split} of "
+                f"{where} has "
+                f"{self.num_classes} classes, the linear head {num_classes}."
             )
 
     def _source(self, training):
@@ -198,9 +208,9 @@ def features_of(encoder, source, config, strategy, limit_steps=0):
     return evaluation.Features(found.features[rows], labels), rows
 
 
-def _can_judge(config, model):
-    """Whether a model has a linear head that knows the classes judged on."""
-    return model.linear_head is not None and not config.data.probe_dataset
+def _data_sets(*probes):
+    """What the data sets are called in messages; None is the one trained on."""
+    return [f"--probe_dataset={probe}" if probe else "--dataset" for probe in probes]
 
 
 def _is_labelled(source):

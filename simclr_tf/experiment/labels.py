@@ -40,6 +40,40 @@ def open_training_split(config, say, resumes=False):
     return source
 
 
+def open_probe_split(config, say):
+    """What the linear head of pre-training learns from where that is another data set.
+
+    Args:
+        config: `RunConfig`.
+        say: Callable that prints a line for the user.
+
+    Returns:
+        `Source` of `--probe_dataset`, split `--probe_split`, less what is held out of
+        it; None where the head learns from the images that are trained on.
+
+    Raises:
+        UserError: If it cannot be opened, or has no labels.
+    """
+    if not head_is_of_probe(config):
+        return None
+    settings = config.data
+    source = splits.open_for_evaluators(config, training=True, say=say)
+    if not source.num_classes:
+        raise UserError(
+            f"--probe_dataset={settings.probe_dataset} --probe_split="
+            f"{settings.probe_split} must have labels, for the linear head to learn: "
+            "it has none. Give a labelled one."
+        )
+    return known_labels(source)
+
+
+def head_is_of_probe(config):
+    """Whether a linear head learns from `--probe_dataset`, as in pre-training."""
+    train = config.train
+    pretrains = train.train_mode == "pretrain" and train.lineareval_while_pretraining
+    return pretrains and config.data.probe_dataset is not None
+
+
 def labelled_part(config, source, say=lambda line: None):
     """The images of the training split whose labels may be used.
 

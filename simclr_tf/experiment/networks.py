@@ -16,13 +16,8 @@ from simclr_tf.training.distillation import Distillation
 from simclr_tf.training.simclr import SimCLR
 
 
-def build_encoder(config, resnet_stem=None):
-    """`tf_models.ResNet`, or the network of `keras.applications` that is named.
-
-    Args:
-        config: `RunConfig`.
-        resnet_stem: Str, of another run's ResNet; None for that of the image size.
-    """
+def build_encoder(config):
+    """`tf_models.ResNet`, or the network of `keras.applications` that is named."""
     network, size = config.model, config.data.image_size
     if network.encoder == "resnet":
         return tf_models.ResNet(
@@ -30,7 +25,7 @@ def build_encoder(config, resnet_stem=None):
             width_multiplier=network.width_multiplier,
             sk_ratio=network.sk_ratio,
             se_ratio=network.se_ratio,
-            stem=resnet_stem or stem(size),
+            stem=stem(config),
             global_bn=network.global_bn,
             batch_norm_decay=network.batch_norm_decay,
             name="encoder",
@@ -47,12 +42,14 @@ def build_encoder(config, resnet_stem=None):
             f"--encoder must be resnet or a network of keras.applications, got "
             f"{network.encoder}.{hint}"
         )
+    # Small views are of another size than the others.
+    side = None if config.augmentation.num_small_views else size
     try:
         return known[network.encoder](
             include_top=False,
             weights=None,
             pooling="avg",
-            input_shape=(size, size, 3),
+            input_shape=(side, side, 3),
         )
     except ValueError as error:
         raise UserError(
@@ -108,8 +105,10 @@ def build_model(config, schedule, num_classes, teacher=None):
     """
     train = config.train
     loss = metrics = None
+    options = {"jit_compile": train.jit_compile}
     if train.train_mode == "pretrain":
         model = _simclr(config, num_classes)
+        options["skip_nonfinite"] = train.on_nonfinite == "skip"
         loss = NTXent(temperature=train.temperature, hidden_norm=train.hidden_norm)
     elif teacher is None:
         model = Classifier(**_classifier(config, num_classes))
@@ -128,9 +127,7 @@ def build_model(config, schedule, num_classes, teacher=None):
         momentum=train.momentum,
         weight_decay=train.weight_decay,
     )
-    model.compile(
-        optimizer=optimizer, loss=loss, metrics=metrics, jit_compile=train.jit_compile
-    )
+    model.compile(optimizer=optimizer, loss=loss, metrics=metrics, **options)
     keras_compat.build_optimizer_state(model.optimizer, model.trainable_variables)
     return model
 

@@ -1,7 +1,6 @@
 """Packs a data set for repeated epochs: `--mode=prepare`."""
 
 from simclr_tf.data.prepare import prepare
-from simclr_tf.errors import UserError
 from simclr_tf.experiment import files, reading, splits
 
 
@@ -17,15 +16,7 @@ def pack(config, say=print):
             or holds something else.
     """
     settings, directory = config.data, config.model_dir
-    sources = {
-        settings.train_split: splits.open_to_prepare(config, settings.train_split)
-    }
-    if settings.eval_split not in sources:
-        try:
-            opened = splits.open_to_prepare(config, settings.eval_split)
-            sources[settings.eval_split] = opened
-        except UserError as error:
-            say(f"Without --eval_split: {error}")
+    sources = splits.open_to_prepare(config, say)
     files.make_directory(directory)
     for split, source in sources.items():
         say(f"Packing {source.name} {split}: {source.num_examples:,} images.")

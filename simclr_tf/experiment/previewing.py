@@ -26,14 +26,13 @@ def show(config, say=print):
     source = labels.open_training_split(config, say)
     seed = config.train.seed
     seed = random.randrange(2**31) if seed is None else seed
-    view = views.build_view(config, seed)
-    num_views = 2 if config.train.train_mode == "pretrain" else 1
+    layers = views.build_views(config, seed)
     rows = preview.draw_rows(
-        source, view, config.preview_images, config.preview_pairs, num_views, seed
+        source, layers, config.preview_images, config.preview_pairs, seed
     )
     folder = os.path.join(config.model_dir or "", "preview")
     try:
-        paths = preview.write(rows, _header(config, source, view, seed), folder)
+        paths = preview.write(rows, _header(config, source, layers, seed), folder)
     except OSError as error:
         raise UserError(
             f"{folder} cannot be written: {error.strerror}. Give a folder that you may "
@@ -44,16 +43,20 @@ def show(config, say=print):
     return paths
 
 
-def _header(config, source, view, seed):
+def _header(config, source, layers, seed):
     classes = f"{source.num_classes} classes" if source.num_classes else "no labels"
     lines = [
         f"{source.name}",
         f"{source.num_examples:,} images, {classes}. --train_mode="
         f"{config.train.train_mode} at {config.data.image_size} px, --seed={seed}.",
     ]
-    if not isinstance(view, tuple):
-        return [*lines, f"Views: {augmentation.describe(view)}."]
-    pairs = zip(("First", "Second"), view, strict=True)
-    return lines + [
-        f"{place} view: {augmentation.describe(layer)}." for place, layer in pairs
+    full, small = layers[:2], layers[2:]
+    places = ("First view", "Second view") if len(set(full)) > 1 else ("Views",)
+    lines += [
+        f"{place}: {augmentation.describe(layer)}."
+        for place, layer in zip(places, full, strict=False)
     ]
+    if small:
+        said = augmentation.describe(small[0])
+        lines.append(f"{len(small)} small views: {said}.")
+    return lines

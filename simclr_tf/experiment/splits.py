@@ -5,6 +5,7 @@ import json
 import os
 
 from simclr_tf import data
+from simclr_tf.errors import UserError
 from simclr_tf.experiment import reading
 
 
@@ -68,7 +69,9 @@ def open_for_evaluators(config, training, say):
     if settings.probe_dataset:
         learned_from = settings.probe_split
     if not _is_undivided(found, settings):
-        return found.open(learned_from if training else settings.eval_split, policy)
+        if training:
+            return found.open(learned_from, policy)
+        return found.open(_eval_split(found, settings, say), policy)
     held_out, source = _held_out(settings), found.open(learned_from, policy)
     if not source.num_classes:
         return source  # nothing to judge by, which is refused
@@ -89,17 +92,29 @@ def open_to_embed(config, say):
     if _is_undivided(found, settings):
         say(f"No split {settings.eval_split}: all images are taken.")
         return found.open(settings.train_split, policy)
-    return found.open(settings.eval_split, policy)
+    return found.open(_eval_split(found, settings, say), policy)
 
 
-def open_to_prepare(config, split):
-    """A split as it is.
+def open_to_prepare(config, say):
+    """The splits of the flags as they are: a dict by their names.
 
     Args:
         config: `RunConfig`.
-        split: Str.
+        say: Callable that prints a line for the user.
+
+    Raises:
+        UserError: If the training split cannot be opened; that of evaluation may.
     """
-    return _find(config, config.data.dataset).open(split, reading.policy(config))
+    settings, policy = config.data, reading.policy(config)
+    found = _find(config, settings.dataset)
+    sources = {settings.train_split: found.open(settings.train_split, policy)}
+    judged_on = _eval_split(found, settings, say)
+    if judged_on not in sources:
+        try:
+            sources[judged_on] = found.open(judged_on, policy)
+        except UserError as error:
+            say(f"Without --eval_split: {error}")
+    return sources
 
 
 def open_to_check(config):
@@ -124,6 +139,15 @@ def _is_undivided(found, settings):
     """Whether the evaluation split is a usual one, and all that there is is train."""
     usual = data.meaning(settings.eval_split) in ("validation", "test")
     return usual and found.holds_out_nothing and not found.find(settings.eval_split)
+
+
+def _eval_split(found, settings, say):
+    """`--eval_split`; the test split where it is validation and there is none."""
+    split, test = settings.eval_split, found.find("test")
+    if found.find(split) or data.meaning(split) != "validation" or not test:
+        return split
+    say(f"No split {split}: the split {test} is taken.")
+    return test
 
 
 def _held_out(settings):

@@ -60,7 +60,7 @@ def _from_checkpoint(config, path):
     }
     config = dataclasses.replace(config, model=ModelConfig(**fields))
     teacher = Classifier(
-        networks.build_encoder(config, about["stem"]),
+        networks.build_encoder(config),
         about["num_classes"],
         projection_head=networks.build_projection_head(config),
         ft_proj_selector=about["ft_proj_selector"],

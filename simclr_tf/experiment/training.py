@@ -8,7 +8,7 @@ import random
 import tensorflow as tf
 from tensorflow import keras
 
-from simclr_tf import data, distribution, optimizers, stopping
+from simclr_tf import augmentation, data, distribution, optimizers, stopping
 from simclr_tf.errors import Stopped, UserError
 from simclr_tf.experiment import (
     cached_features,
@@ -17,7 +17,9 @@ from simclr_tf.experiment import (
     labels,
     networks,
     reading,
+    resuming,
     saving,
+    sizes,
     teacher,
     views,
 )
@@ -32,6 +34,7 @@ class Session:
     config: RunConfig
     strategy: tf.distribute.Strategy
     source: data.Source
+    probe: data.Source | None
     model: keras.Model
     schedule: optimizers.WarmupCosine
     about: dict
@@ -60,23 +63,28 @@ def prepare(config, strategy, say=print):
     _require_trainable(config, strategy.num_replicas_in_sync)
     resume = checkpoint_files.newest(config.model_dir, "model_dir", say)
     source = labels.open_training_split(config, say, resumes=resume is not None)
+    sizes.require_enough_images(config, source, strategy.num_replicas_in_sync)
+    probe = labels.open_probe_split(config, say)
     _require_same_folder(config, strategy, checkpoints.step_of(resume) if resume else 0)
     seed = distribution.from_all(strategy, _seed(config, resume))[0]
     keras.utils.set_random_seed(seed)
     keras.mixed_precision.set_global_policy(config.train.precision)
     with strategy.scope():
         schedule = networks.build_schedule(config, source.num_examples)
-        model = _build_model(config, schedule, source.num_classes)
-    about = checkpoints.description(config, model, seed, schedule.total_steps)
+        model = _build_model(config, schedule, (probe or source).num_classes)
+    about = checkpoints.description(
+        config, model, seed, schedule.total_steps, source.num_examples
+    )
     first_step = 0
     if resume:
-        checkpoints.require_same(resume, "model_dir", about)
+        found = checkpoints.require_same(resume, "model_dir", about)
+        resuming.require_same_run(config, resume, found, about, say)
         checkpoints.restore(resume, model)
         first_step = checkpoints.step_of(resume)
     elif config.checkpoint:
         _initialise(config, model, about, say)
     session = Session(
-        config, strategy, source, model, schedule, about, first_step, resume
+        config, strategy, source, probe, model, schedule, about, first_step, resume
     )
     _describe(session, say)
     return session
@@ -106,10 +114,13 @@ def train(session, say=print):
     if chief:
         reading.remember_training_images(config, session.source)
     bad = reading.bad_images(config, session.source, say)
+    of_probe = session.probe and reading.bad_images(config, session.probe, say)
     learned_from = _features_or_images(session, bad, say)
     batches = distribution.distribute(
         session.strategy,
-        lambda share: _batches(session, share, learned_from, bad),
+        lambda share: _with_probe(
+            session, share, _batches(session, share, learned_from, bad), of_probe
+        ),
         endless=True,
     )
     # Every process takes part in saving and in adding up figures: what a figure or a
@@ -130,7 +141,11 @@ def train(session, say=print):
         config.keep_checkpoint_max,
         config.keep_best,
     )
-    with stopping.deferred() as signal, bad.counted():
+    with (
+        stopping.deferred() as signal,
+        bad.counted(),
+        of_probe.counted() if of_probe else contextlib.nullcontext(),
+    ):
         save = saving.SaveRun(
             keeper.save,
             signal,
@@ -148,7 +163,13 @@ def train(session, say=print):
             steps_per_epoch=total - session.first_step,
             shuffle=False,  # it is, and Keras 3 would warn that it cannot
             verbose=0,
-            callbacks=[progress, *_diagnostics(session, every, say), summaries, save],
+            callbacks=[
+                _non_finite(session, say),
+                progress,
+                *_diagnostics(session, every, say),
+                summaries,
+                save,
+            ],
         )
     last = checkpoint_files.path_of(config.model_dir, save.step)
     if number := max(distribution.from_all(session.strategy, signal.number)):
@@ -244,21 +265,66 @@ def _features_or_images(session, bad, say):
 
 def _batches(session, share, source, bad):
     config, seed = session.config, session.about["seed"]
-    view = views.build_view(config, seed)
+    layers = views.build_views(config, seed)
     if isinstance(source, cached_features.FeatureSource):
-        view = cached_features.as_they_are
+        layers = (cached_features.as_they_are,)
     return data.train_batches(
         source,
         config.train.train_batch_size,
         session.schedule.total_steps,
-        view=view,
-        num_views=2 if session.pretrain else 1,
+        view=layers,
+        num_views=len(layers),
         seed=seed,
         start_step=session.first_step,
         cache=config.data.cache_dataset and source is session.source,
         share=share,
         bad_images=bad if source is session.source else None,
     )
+
+
+def _non_finite(session, say):
+    """The callback that ends the run, or sets it back, where figures are not finite."""
+    config, model = session.config, session.model
+
+    def rewind(step):
+        prefix = checkpoint_files.newest(config.model_dir, "model_dir", say)
+        if prefix is not None:
+            checkpoints.restore(prefix, model)
+            model.optimizer.iterations.assign(step)  # on with the next images
+        return prefix
+
+    last = "The last checkpoint is kept; the same command goes on from it."
+    return callbacks.NonFinite(
+        rewind if config.train.on_nonfinite == "rewind" else None,
+        session.first_step,
+        say,
+        advice="Try a smaller --learning_rate, a longer --warmup_epochs, a larger "
+        "--temperature, --precision=float32, or --on_nonfinite=skip or rewind. " + last,
+    )
+
+
+def _with_probe(session, share, batches, bad):
+    """Batches with images and labels of the probe set in place of their own labels."""
+    if session.probe is None:
+        return batches
+    config, seed = session.config, session.about["seed"]
+    view = augmentation.CropAndFlip(config.data.image_size, seed=seed)
+    of_probe = data.train_batches(
+        session.probe,
+        config.train.train_batch_size,
+        session.schedule.total_steps,
+        view=view,
+        num_views=1,
+        seed=seed,
+        start_step=session.first_step,
+        cache=config.data.cache_dataset,
+        share=share,
+        bad_images=bad,
+    )
+    batches = tf.data.Dataset.zip((batches, of_probe))
+    if session.source.num_classes:
+        return batches.map(lambda own, probe: (own[0], probe))
+    return batches
 
 
 def _diagnostics(session, every, say):
@@ -290,6 +356,11 @@ def _require_trainable(config, replicas):
         raise UserError(
             f"--train_batch_size must be a multiple of the {replicas} replicas, got "
             f"{train.train_batch_size}."
+        )
+    if train.on_nonfinite == "skip" and replicas > 1:
+        raise UserError(
+            "--on_nonfinite must be stop or rewind with several replicas, got skip and "
+            f"{replicas} replicas."
         )
     if train.jit_compile and replicas > 1:
         raise UserError(
@@ -331,8 +402,12 @@ def _describe(session, say):
     train = config.train
     classes = f"{source.num_classes} classes" if source.num_classes else "no labels"
     count = networks.parameter_count
+    probe = session.probe
     rows = {
         "data": f"{source.name}, {source.num_examples:,} images, {classes}",
+        "probe": probe
+        and f"{probe.name}, {probe.num_examples:,} images, {probe.num_classes} "
+        "classes, for the linear head",
         "model": f"{networks.encoder_name(config)} at {config.data.image_size} px, "
         f"{count(model.encoder.weights):,} parameters, "
         f"{count(model.trainable_variables):,} trained with the heads",
@@ -341,14 +416,17 @@ def _describe(session, say):
         "optimizer": f"{train.optimizer}, learning rate up to "
         f"{session.schedule.peak_learning_rate:g} after "
         f"{session.schedule.warmup_steps} steps, weight decay {train.weight_decay:g}",
-        "teacher": f"{train.teacher}, temperature {train.distill_temperature:g}, "
+        "teacher": train.teacher
+        and f"{train.teacher}, temperature {train.distill_temperature:g}, "
         f"labels weigh {train.label_weight:g}",
         "devices": f"{distribution.describe(session.strategy)}, {train.precision}",
+        "memory": sizes.memory_of_a_step(config, session.strategy, model),
         "results": config.model_dir,
     }
-    if train.train_mode != "distill":
-        del rows["teacher"]
     for name, text in rows.items():
+        if text is None:  # of no concern in this mode
+            continue
         say(f"  {name:<10} {text}")
-        for line in source.summary() if name == "data" else ():
+        described = {"data": source, "probe": probe}.get(name)
+        for line in described.summary() if described else ():
             say(f"  {'':<10} {line}")

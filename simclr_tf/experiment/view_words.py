@@ -5,7 +5,7 @@
     step      = word ["(" argument {"," argument} ")"]
     argument  = number | name "=" number
 
-Here is what may be written; `networks.build_view` makes layers of it. Nothing here
+Here is what may be written; `views.build_views` makes layers of it. Nothing here
 needs TensorFlow, so that the command refuses a mistake at once.
 """
 
@@ -125,7 +125,7 @@ def _number(word, name, text):
 
 
 def _require_order(word, arguments):
-    """Refuses ranges from high to low; an end that is not given, `build_view` knows."""
+    """Refuses ranges from high to low; an end that is not given, `build_views` knows."""
     for low, high in (("min_area", "max_area"), ("min_sigma", "max_sigma")):
         if low in arguments and high in arguments and arguments[low] > arguments[high]:
             raise ValueError(

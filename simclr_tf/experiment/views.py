@@ -5,16 +5,41 @@ from simclr_tf.errors import UserError
 from simclr_tf.experiment import view_words
 
 
-def build_view(config, seed):
-    """The layer that draws one training view, or a tuple of two that differ.
+def build_views(config, seed):
+    """The layer of every training view of an image.
 
     Args:
         config: `RunConfig`.
         seed: Int, of the layers.
 
+    Returns:
+        Tuple of layers: in pre-training two, and those of the small views; else one.
+
     Raises:
         UserError: If a range of `--augmentation` is empty.
     """
+    settings = config.augmentation
+    full = _full_views(config, seed)
+    if not settings.num_small_views or config.train.train_mode != "pretrain":
+        return full
+    small = augmentation.small_view(
+        full[0],
+        settings.small_view_size,
+        (settings.small_view_min_area, settings.small_view_max_area),
+        seed,
+    )
+    return full + settings.num_small_views * (small,)
+
+
+def _full_views(config, seed):
+    view = _full_view(config, seed)
+    if isinstance(view, tuple):
+        return view
+    return (view, view) if config.train.train_mode == "pretrain" else (view,)
+
+
+def _full_view(config, seed):
+    """The layer that draws one training view, or a tuple of two that differ."""
     settings, size = config.augmentation, config.data.image_size
     area_range = (settings.min_crop_area, 1.0)
     if settings.augmentation == "none":

@@ -124,4 +124,4 @@ class ServedNetworks:
     def _hidden(self, features):
         if self.projection_head is None:
             return [features]
-        return self.projection_head.hidden_layers(features, training=False)
+        return _common.hidden_layers(self.projection_head, features, training=False)

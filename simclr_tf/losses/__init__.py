@@ -9,6 +9,7 @@ from simclr_tf.losses.diagnostics import (
 from simclr_tf.losses.distillation import distillation_loss
 from simclr_tf.losses.metrics import contrastive_accuracy, contrastive_entropy
 from simclr_tf.losses.nt_xent import NTXent, nt_xent
+from simclr_tf.losses.small_views import nt_xent_small_views
 
 __all__ = [
     "distillation_loss",
@@ -19,5 +20,6 @@ __all__ = [
     "contrastive_entropy",
     "embedding_std",
     "nt_xent",
+    "nt_xent_small_views",
     "uniformity",
 ]

@@ -121,6 +121,82 @@ def _backward(mine, everyone, temperature, block, in_range, known):
     return (gradient - weight[:, tf.newaxis, tf.newaxis] * mine[:, ::-1]) / temperature
 
 
+def log_sums_of_others(small, everyone, max_cells):
+    """Logarithms of the sums of exponentials over the full views of other images.
+
+    Args:
+        small: Float32 `[b, V, E]`, rows of this replica's images, divided by the
+            temperature.
+        everyone: Float32 `[B, 2, E]`, the pairs of all replicas, those of this one
+            first.
+        max_cells: Int, most similarities that are held at a time.
+
+    Returns:
+        Float32 `[b, V]`. Gradients flow to both arguments; without other images, the
+        lowest float and none.
+    """
+    count, views = tf.shape(everyone)[0], tf.shape(small)[1]
+    block = _block(tf.shape(small)[0], (count * views + 1) // 2, max_cells)
+
+    def similarities(number, rows, columns):
+        """`[block, V, 2B]`, those to the own image ruled out."""
+        image = number * block + tf.range(block)
+        own = image[:, tf.newaxis] == tf.range(2 * count) // 2  # [block, 2B]
+        logits = tf.einsum("nve,ce->nvc", rows, columns)
+        return tf.where(own[:, tf.newaxis], logits.dtype.min, logits)
+
+    @tf.custom_gradient
+    def log_sums(small, everyone):
+        columns = tf.reshape(everyone, [-1, tf.shape(everyone)[-1]])  # [2B, E]
+        blocks = _blocks(small, block)
+        numbers = tf.range(tf.shape(blocks)[0])
+        found = tf.map_fn(
+            lambda item: tf.reduce_logsumexp(similarities(*item, columns), axis=-1),
+            (numbers, blocks),
+            fn_output_signature=tf.float32,
+            parallel_iterations=1,
+        )  # [blocks, block, V]
+
+        def gradient(upstream):
+            weights = _blocks(upstream, block)
+
+            def add(of_columns, item):
+                number, rows, log_sum, weight = item
+                shares = tf.exp(
+                    similarities(number, rows, columns) - log_sum[..., tf.newaxis]
+                )
+                shares *= weight[..., tf.newaxis]
+                of_rows = tf.einsum("nvc,ce->nve", shares, columns)
+                return of_columns + tf.einsum("nvc,nve->ce", shares, rows), of_rows
+
+            items = (numbers, blocks, found, weights)
+            of_columns, of_rows = _fold(add, tf.zeros_like(columns), items)
+            of_rows = _joined(of_rows, tf.shape(small)[0])
+            return of_rows, tf.reshape(of_columns, tf.shape(everyone))
+
+        return _joined(found, tf.shape(small)[0]), gradient
+
+    return log_sums(small, everyone)
+
+
+def _fold(add, state, items):
+    """`state, output = add(state, item)` over items; the state and all outputs."""
+    count = tf.shape(items[0])[0]
+    outputs = tf.TensorArray(items[1].dtype, count, element_shape=items[1].shape[1:])
+
+    def step(number, state, outputs):
+        state, output = add(state, [tf.gather(item, number) for item in items])
+        return number + 1, state, outputs.write(number, output)
+
+    _, state, outputs = tf.while_loop(
+        lambda number, *_: number < count,
+        step,
+        (0, state, outputs),
+        parallel_iterations=1,
+    )
+    return state, outputs.stack()
+
+
 def _metrics(across, partner):
     """Accuracies and entropies `[b]` of logits `[b, B]`, `partner` the right column."""
     nearest = tf.argmax(across, axis=1, output_type=tf.int32)

@@ -6,6 +6,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from simclr_tf.losses import _blockwise, metrics
+from simclr_tf.losses.small_views import nt_xent_small_views
 
 # Cells of the largest matrix of similarities that is made at once: 16 MB.
 _MAX_CELLS = 2**22
@@ -99,6 +100,22 @@ class NTXent(keras.losses.Loss):
             replicas.
         """
         return self._compare_with_all(view_a, view_b, with_metrics=True)
+
+    def of_small_views(self, small, view_a, view_b):
+        """The loss of multi-crop's small views against the full views of all replicas.
+
+        Args:
+            small: Float tensor `[b, V, E]`.
+            view_a: Float tensor `[b, E]`.
+            view_b: Float tensor `[b, E]`.
+
+        Returns:
+            Float32 `[b, V]`, see `nt_xent_small_views`.
+        """
+        gather = tf.identity if _replicas() == 1 else _gathered
+        return nt_xent_small_views(
+            small, view_a, view_b, self.temperature, self.hidden_norm, gather
+        )
 
     def _compare_with_all(self, view_a, view_b, with_metrics):
         pairs = _pairs(view_a, view_b, self.hidden_norm)

@@ -4,6 +4,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from simclr_tf.keras_compat import (
+    call_in_mode,
     inner_optimizer,
     is_moved_by_replicas,
     leaf_name,
@@ -53,6 +54,33 @@ def feature_dim(encoder, image_size=None):
     return shape[-1]
 
 
+def hidden_layers(projection_head, features, training):
+    """Every stage of a projection head.
+
+    Args:
+        projection_head: `tf_models.ProjectionHead`, or any Keras layer or model from
+            features `[B, C]` to `[B, E]`.
+        features: Float tensor `[B, C]`.
+        training: Bool.
+
+    Returns:
+        List of float32 tensors: its `hidden_layers`; where it has none, its input and
+        its output.
+
+    Raises:
+        ValueError: If the output is no matrix.
+    """
+    if hasattr(projection_head, "hidden_layers"):
+        return projection_head.hidden_layers(features, training=training)
+    projection = call_in_mode(projection_head, features, training)
+    if not tf.is_tensor(projection) or projection.shape.rank != 2:
+        raise ValueError(
+            "`projection_head` must map features [B, C] to projections [B, E], got an "
+            f"output of shape {getattr(projection, 'shape', projection)}."
+        )
+    return [tf.cast(features, tf.float32), tf.cast(projection, tf.float32)]
+
+
 def global_mean(values, weights=None):
     """Mean over the rows of all replicas, as this replica's share of it.
 
@@ -92,6 +120,19 @@ def track(trackers, values):
         value = tf.cast(value, tf.float32)
         trackers[name].update_state(value, sample_weight=weights)
     return means_over_replicas({name: trackers[name] for name in values})
+
+
+def in_top_k(labels, logits, k):
+    """Bool `[B]`: whether fewer than `k` others score as high as the label, or higher.
+
+    Args:
+        labels: Int `[B]`; of -1 the result means nothing.
+        logits: Float `[B, K]`. What is not a number is no hit.
+        k: Int.
+    """
+    own = tf.gather(logits, tf.maximum(labels, 0), axis=1, batch_dims=1)
+    not_lower = tf.reduce_sum(tf.cast(~(logits < own[:, tf.newaxis]), tf.int32), axis=1)
+    return not_lower <= k  # the label itself among them
 
 
 def known(labels):
@@ -155,10 +196,14 @@ def moving_state(networks):
 
 
 def serialized(model, names):
-    """Config entries of the attributes of `model` that are layers or None."""
-    return {
-        name: keras.utils.serialize_keras_object(getattr(model, name)) for name in names
-    }
+    """Config entries of the attributes of `model` that are layers, tuples, or None."""
+    return {name: _serialized(getattr(model, name)) for name in names}
+
+
+def _serialized(value):
+    if isinstance(value, tuple):
+        return [_serialized(part) for part in value]
+    return keras.utils.serialize_keras_object(value)
 
 
 def deserialized(config):
@@ -168,7 +213,11 @@ def deserialized(config):
 
 def _deserialized(value):
     if isinstance(value, (tuple, list)):
-        return tuple(_deserialized(part) for part in value)
+        made = []
+        for part in value:  # a layer that stands there twice is one
+            first = value.index(part)
+            made.append(made[first] if first < len(made) else _deserialized(part))
+        return tuple(made)
     if isinstance(value, dict) and "class_name" in value:
         return keras.utils.deserialize_keras_object(value)
     return value

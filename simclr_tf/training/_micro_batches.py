@@ -12,24 +12,28 @@ import tensorflow as tf
 from simclr_tf import keras_compat
 
 
-def pieces_of(rows, micro_batch_size):
-    """How many pieces of at most `micro_batch_size` make `rows`.
+def pieces_of(batch, micro_batch_size):
+    """How many pieces of at most `micro_batch_size` make a batch.
 
     Args:
-        rows: Int or None, where the batch size is not known to the graph.
+        batch: Tensor `[b, ...]`.
         micro_batch_size: Int.
+
+    Returns:
+        Int, or a scalar tensor where the batch size is not known to the graph.
 
     Raises:
         ValueError: If it is not known under several replicas: they must all take the
             same number of pieces, since batch norm joins them in each.
     """
+    rows = batch.shape[0]
     if rows is None and tf.distribute.get_strategy().num_replicas_in_sync > 1:
         raise ValueError(
             "`micro_batch_size` under several replicas needs batches of a fixed size, "
             "which the replicas divide: batch(..., drop_remainder=True), and under "
             "several workers also repeat() and `steps_per_epoch`."
         )
-    return None if rows is None else -(-rows // micro_batch_size)
+    return -(-(tf.shape(batch)[0] if rows is None else rows) // micro_batch_size)
 
 
 def embed(network, batch, pieces, state):
@@ -37,7 +41,7 @@ def embed(network, batch, pieces, state):
 
     Args:
         network: Callable from rows of `batch` to tensors `[rows, ...]`.
-        batch: Tensor `[b, ...]`.
+        batch: Tensor `[b, ...]`, or a list of them.
         pieces: Int or scalar tensor.
         state: Variables that the network moves; they are put back at the end.
 
@@ -45,11 +49,11 @@ def embed(network, batch, pieces, state):
         Tuple of tensors `[b, ...]`. No gradient flows through them.
     """
     before = [tf.identity(tf.convert_to_tensor(variable)) for variable in state]
-    rows = tf.shape(batch)[0]
+    rows = _rows(batch)
 
     def add(number, outputs):
         place = _place(number, pieces, rows)[:, tf.newaxis]
-        found = network(tf.gather(batch, place[:, 0]))
+        found = network(_gather(batch, place[:, 0]))
         if not outputs:  # the first piece tells their shapes
             outputs = [tf.zeros([rows, *values.shape[1:]]) for values in found]
         return tuple(
@@ -69,7 +73,7 @@ def backward(network, batch, pieces, upstream, variables):
 
     Args:
         network: Callable from rows of `batch` to tensors, the first `[rows, ...]`.
-        batch: Tensor `[b, ...]`.
+        batch: Tensor `[b, ...]`, or a list of them.
         pieces: Int or scalar tensor.
         upstream: Tensor `[b, ...]`, the gradient of the network's first output.
         variables: List of variables.
@@ -79,9 +83,9 @@ def backward(network, batch, pieces, upstream, variables):
     """
 
     def add(number, gradients):
-        place = _place(number, pieces, tf.shape(batch)[0])
+        place = _place(number, pieces, _rows(batch))
         with tf.GradientTape() as tape:
-            output = network(tf.gather(batch, place))[0]
+            output = network(_gather(batch, place))[0]
         more = tape.gradient(
             output,
             variables,
@@ -93,6 +97,14 @@ def backward(network, batch, pieces, upstream, variables):
 
     zeros = tuple(tf.zeros(v.shape, keras_compat.dtype_of(v)) for v in variables)
     return list(_one_after_the_other(0, pieces, add, zeros))
+
+
+def _rows(batch):
+    return tf.shape(tf.nest.flatten(batch)[0])[0]
+
+
+def _gather(batch, place):
+    return tf.nest.map_structure(lambda tensor: tf.gather(tensor, place), batch)
 
 
 def _place(number, pieces, rows):

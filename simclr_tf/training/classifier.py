@@ -5,7 +5,7 @@ from tensorflow import keras
 
 import tf_models
 from simclr_tf import keras_compat
-from simclr_tf.training import _common
+from simclr_tf.training import _checks, _common
 
 
 @keras.utils.register_keras_serializable(package="simclr_tf")
@@ -20,8 +20,9 @@ class Classifier(keras_compat.DistributedModel):
         encoder: Keras model from float images `[B, H, W, 3]` in [0, 1] to features
             `[B, C]` or `[B, h, w, C]`.
         num_classes: Int >= 2.
-        projection_head: `tf_models.ProjectionHead` that was trained with the encoder;
-            needed where `ft_proj_selector` is not 0.
+        projection_head: `tf_models.ProjectionHead`, or another layer from `[B, C]` to
+            `[B, E]`, that was trained with the encoder; needed where `ft_proj_selector`
+            is not 0.
         ft_proj_selector: Int, the output of `projection_head.hidden_layers` that the
             linear head sits on: 0 the encoder's features, 1 the first layer's output
             (SimCLRv2), -1 the projection.
@@ -36,8 +37,8 @@ class Classifier(keras_compat.DistributedModel):
             variables that the optimizer does not decay itself.
 
     Call arguments:
-        images: `[B, H, W, 3]` uint8 or float in [0, 1]; or float `[B, C]`, features
-            that the encoder gave before.
+        images: `[B, H, W, 3]` uint8 or float in [0, 1], with `augmentation` also grey;
+            or float `[B, C]`, features that the encoder gave before.
         training: Bool.
 
     Returns:
@@ -93,7 +94,13 @@ class Classifier(keras_compat.DistributedModel):
             )
         if self.projection_head is not None:
             self.projection_head.trainable = self.fine_tune_after_block != 4
-            self.projection_head.freeze_after(self.ft_proj_selector)  # no one sees it
+            if hasattr(self.projection_head, "freeze_after"):  # no one sees the rest
+                self.projection_head.freeze_after(self.ft_proj_selector)
+
+    def fit(self, *args, **kwargs):
+        """`keras.Model.fit`; says which images it cannot learn from, as `SimCLR`."""
+        with _checks.in_words():
+            return super().fit(*args, **kwargs)
 
     def call(self, images, training=False):
         if len(images.shape) != 2:
@@ -104,7 +111,7 @@ class Classifier(keras_compat.DistributedModel):
         """Float images in [0, 1] as the encoder takes them: a view in training."""
         if self.augmentation is None:
             return _common.as_unit_range(images)
-        return self.augmentation(images, training=training)
+        return self.augmentation(_checks.raw_images(images), training=training)
 
     def logits(self, images, training=False):
         """Logits `[B, num_classes]` of preprocessed images, or of features `[B, C]`."""
@@ -122,7 +129,7 @@ class Classifier(keras_compat.DistributedModel):
     def _hidden(self, features, training):
         if self.projection_head is None:
             return features
-        hidden = self.projection_head.hidden_layers(features, training=training)
+        hidden = _common.hidden_layers(self.projection_head, features, training)
         return hidden[self.ft_proj_selector]
 
     @property

@@ -6,7 +6,8 @@ from tensorflow import keras
 import tf_models
 from simclr_tf import keras_compat
 from simclr_tf.losses import NTXent, diagnostics
-from simclr_tf.training import _batching, _common, _micro_batches
+from simclr_tf.training import _batching, _checks, _common, _micro_batches
+from simclr_tf.training._compiled import CompiledModel
 
 _LOGS = (
     "loss",
@@ -14,39 +15,52 @@ _LOGS = (
     "contrast_loss_chance",
     "contrast_acc",
     "contrast_entropy",
+    "small_view_loss",
     "embedding_std",
     "alignment",
     "uniformity",
     "supervised_loss",
     "supervised_acc",
     "weight_decay",
+    "gradient_norm",
     "label_top_1_accuracy",
     "label_top_5_accuracy",
 )
 
 
 @keras.utils.register_keras_serializable(package="simclr_tf")
-class SimCLR(keras_compat.DistributedModel):
+class SimCLR(CompiledModel):
     """Learns features by telling two views of one image from views of other images.
 
     `fit` takes images or `(images, labels)` where `augmentation` is given: it draws the
     two views. Without it the data holds the views: `((view_a, view_b), labels)` or
-    `(view_a, view_b)`. Images are uint8 0..255 or float 0..1, of any height and width;
-    NumPy arrays, or a `tf.data.Dataset` of batches or of single images (which are then
-    batched, `batch_size` at a time). Labels, `[B]` indices (-1: not known) or `[B, K]`
-    one-hot, train a linear head on stopped gradients and nothing else; they may be left
-    out.
+    `(view_a, view_b)`. Images are uint8 0..255 or float 0..1, of any height and width,
+    in colour or grey; NumPy arrays, or a `tf.data.Dataset` of batches or of single
+    images (which are then batched, `batch_size` at a time). Labels, `[B]` indices (-1:
+    not known) or `[B, K]` one-hot, train a linear head on stopped gradients and nothing
+    else; they may be left out. Other images and labels are refused, but on a TPU, which
+    checks no values. In place of labels may stand a batch of other images with theirs,
+    `(images, (other_images, labels))`: the head then learns from these, which the
+    encoder sees as in evaluation.
+
+    Views after the first two are the small ones of multi-crop, of one lower size. The
+    loss is then `(L + sum of S_v) / (V + 1)`, with the loss `L` of the two full views,
+    and `S_v` of each of `V` small ones, see `simclr_tf.losses.nt_xent_small_views`. The
+    encoder sees each size apart, so that its batch norm does too.
 
     Args:
         encoder: Keras model from float images `[B, H, W, 3]` in [0, 1] to features
             `[B, C]` or `[B, h, w, C]` (then averaged over h and w).
-        projection_head: `tf_models.ProjectionHead`.
+        projection_head: `tf_models.ProjectionHead`, or any Keras layer or model from
+            features `[B, C]` to `[B, E]`.
         augmentation: Layer of `simclr_tf.augmentation` that draws one view of each
-            image, or a tuple of two where the views differ; None where the data brings
-            them. The first does the evaluation preprocessing.
+            image, or a tuple of two where the views differ, and more for small views:
+            `(full, full) + 6 * (simclr_tf.augmentation.small_view(full, 96),)`; None
+            where the data brings them. The first does the evaluation preprocessing.
         num_classes: Int, classes of the online linear head; None for no head.
         ft_proj_selector: Int, which of `projection_head.hidden_layers` feeds the linear
-            head: 0 the features, -1 the projection.
+            head: 0 the features, -1 the projection. A head without that method has
+            these two.
         micro_batch_size: Int, images that go through the networks at a time on each
             replica, so that memory for their activations grows with this and not with
             the batch; None sends all at once. The loss and its gradient are those of
@@ -99,7 +113,7 @@ class SimCLR(keras_compat.DistributedModel):
             raise ValueError(f"`weight_decay` must be >= 0, got {weight_decay}.")
         self.encoder = encoder
         self.projection_head = projection_head
-        self.augmentation = _one_or_two(augmentation)
+        self.augmentation = _one_or_more(augmentation)
         self.num_classes = num_classes
         self.micro_batch_size = micro_batch_size
         self.ft_proj_selector = ft_proj_selector
@@ -112,7 +126,7 @@ class SimCLR(keras_compat.DistributedModel):
         """Makes every variable now, so that no step has to."""
         size = getattr(_common.first_of(self.augmentation), "image_size", None)
         features = tf.zeros([1, _common.feature_dim(self.encoder, size)])
-        hidden = self.projection_head.hidden_layers(features, training=False)
+        hidden = self._stages(features, training=False)
         if not -len(hidden) <= self.ft_proj_selector < len(hidden):
             raise ValueError(
                 f"`ft_proj_selector` must be in [{-len(hidden)}, {len(hidden) - 1}] "
@@ -123,67 +137,15 @@ class SimCLR(keras_compat.DistributedModel):
             self.linear_head(hidden[self.ft_proj_selector])
         self.built = True
 
-    def compile(self, optimizer="adam", loss=None, jit_compile=False, **kwargs):
-        """Sets how the model is trained.
-
-        Args:
-            optimizer: Keras optimizer or its name; `simclr_tf.optimizers.LARS` is the
-                paper's.
-            loss: Keras loss over `(view_a, view_b)` projections, one value a pair;
-                None means `NTXent()`.
-            jit_compile: Bool, whether XLA compiles the networks, the loss and the
-                update. The augmentation stays outside. Not under several replicas,
-                nor with `micro_batch_size`.
-            **kwargs: Those of `keras.Model.compile`, such as `steps_per_execution`.
-        """
-        replicas = self.distribute_strategy.num_replicas_in_sync
-        if jit_compile is True and replicas > 1:
-            raise ValueError(
-                "`jit_compile` must be False under several replicas: XLA compiles the "
-                f"step of one, got {replicas} replicas."
-            )
-        if jit_compile is True and self.micro_batch_size is not None:
-            raise ValueError(
-                "`jit_compile` must be False with `micro_batch_size`, got "
-                f"micro_batch_size={self.micro_batch_size}: XLA takes no pieces."
-            )
-        super().compile(
-            optimizer=optimizer,
-            loss=NTXent() if loss is None else loss,
-            jit_compile=False,
-            **kwargs,
-        )
-        self._jit_compile_step = jit_compile is True
-        self._learn = self._learn_from_views
-        if self._jit_compile_step:
-            self._learn = tf.function(self._learn_from_views, jit_compile=True)
-
-    def get_compile_config(self):
-        """What `compile` was called with, for `.keras` files."""
-        return {
-            **_common.serialized(self, ("optimizer", "loss")),
-            "jit_compile": self._jit_compile_step,
-        }
-
-    def compile_from_config(self, config):
-        """Compiles as `get_compile_config` says."""
-        self.compile(**_common.deserialized(config))
-        keras_compat.build_optimizer_state(self.optimizer, self.trainable_variables)
-
-    def _symbolic_build(self, iterator=None, data_batch=None):
-        """What is left to build for Keras 3: the optimizer's state."""
-        keras_compat.build_optimizer_state(self.optimizer, self.trainable_variables)
-
-    @property
-    def metrics(self):
-        return list(self._trackers.values())
-
     def call(self, images, training=False):
+        return self.features(self._for_encoder(images), training)
+
+    def _for_encoder(self, images):
+        """Images as the encoder takes them in evaluation."""
         if self.augmentation is None:
-            images = _common.as_unit_range(images)
-        else:
-            images = _common.first_of(self.augmentation)(images, training=False)
-        return self.features(images, training)
+            return _common.as_unit_range(images)
+        images = _checks.raw_images(images)
+        return _common.first_of(self.augmentation)(images, training=False)
 
     def features(self, images, training=False):
         """Float32 features `[B, C]` of float images in [0, 1], taken as they are."""
@@ -191,12 +153,14 @@ class SimCLR(keras_compat.DistributedModel):
 
     def train_step(self, data):
         """One step of the paper's algorithm 1; returns the running means."""
-        (view_a, view_b), labels = self._views(data)
-        return self._learn(view_a, view_b, labels)
+        views, labels = self._views(data)
+        return self._learn(_checks.several(views), labels)
 
-    def _learn_from_views(self, view_a, view_b, labels):
-        views = tf.stack([view_a, view_b], axis=1)  # [B, 2, S, S, 3]
+    def _learn_from_views(self, views, labels):
+        # [B, 2, S, S, 3], and [B, V, s, s, 3] of small views
+        views = [tf.stack(group, axis=1) for group in (views[:2], views[2:]) if group]
         variables = self._variables_to_train(labels)
+        labels = self._with_hidden(labels)
         if self.micro_batch_size is None:
             with tf.GradientTape() as tape:
                 projections, hidden = self._embed(views)
@@ -206,15 +170,12 @@ class SimCLR(keras_compat.DistributedModel):
             )
         else:
             gradients, values = self._learn_in_pieces(views, labels, variables)
-        gradients = keras_compat.unscaled(gradients, self.optimizer)
-        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        values["gradient_norm"] = self._apply(gradients, variables)
         return _common.track(self._trackers, values)
 
     def _learn_in_pieces(self, views, labels, variables):
         """`_learn_from_views` up to the gradients, the networks seeing pieces."""
-        pieces = _micro_batches.pieces_of(views.shape[0], self.micro_batch_size)
-        if pieces is None:
-            pieces = -(-tf.shape(views)[0] // self.micro_batch_size)
+        pieces = _micro_batches.pieces_of(views[0], self.micro_batch_size)
         state = _common.moving_state([self.encoder, self.projection_head])
         projections, hidden = _micro_batches.embed(self._embed, views, pieces, state)
         with tf.GradientTape() as tape:
@@ -234,76 +195,126 @@ class SimCLR(keras_compat.DistributedModel):
         return gradients, values
 
     def _embed(self, views):
-        """Projections `[b, 2, E]`, and what the linear head sees, of two views."""
-        seen = tf.concat(tf.unstack(views, axis=1), axis=0)  # [2b, S, S, 3]
-        features = self.features(seen, training=True)
-        hidden = self.projection_head.hidden_layers(features, training=True)
-        return tuple(
-            tf.stack(tf.split(tf.cast(output, tf.float32), 2), axis=1)
+        """Projections `[b, 2 + V, E]`, and what the linear head sees of two views."""
+        seen = [tf.concat(tf.unstack(group, axis=1), axis=0) for group in views]
+        features = [self.features(images, training=True) for images in seen]
+        features = tf.concat(features, axis=0)  # [(2 + V) b, C]
+        hidden = self._stages(features, training=True)
+        count = sum(group.shape[1] for group in views)
+        projections, hidden = (
+            tf.stack(tf.split(tf.cast(output, tf.float32), count), axis=1)
             for output in (hidden[-1], hidden[self.ft_proj_selector])
         )
+        return projections, hidden[:, :2]
+
+    def _with_hidden(self, labels):
+        """Labels, those of other images with what the linear head sees of them."""
+        if not isinstance(labels, tuple) or self.linear_head is None:
+            return labels
+        images, labels = labels
+
+        def embed(images):
+            features = self.features(images, training=False)
+            return [self._hidden(features)[:, tf.newaxis]]  # [b, 1, C]
+
+        if self.micro_batch_size is None:
+            return embed(images)[0], labels
+        pieces = _micro_batches.pieces_of(images, self.micro_batch_size)
+        return _micro_batches.embed(embed, images, pieces, state=[])[0], labels
 
     def _loss(self, projections, hidden, labels):
         """This replica's share of the loss, and the figures to be tracked."""
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        contrast = self._contrast(*tf.unstack(projections, axis=1))
+        contrast = self._contrast(*tf.unstack(projections[:, :2], axis=1))
+        small = self._contrast_small(projections)
         supervised = self._supervise(hidden, labels)
         weight_decay = self._weight_decay_loss()
-        loss = _common.global_mean(contrast["contrast_loss"])
+        of_views = [contrast["contrast_loss"][:, tf.newaxis], *small.values()]
+        of_views = tf.concat(of_views, axis=1)  # [b, 1 + V]
+        loss = _common.global_mean(tf.reduce_mean(of_views, axis=1))
         if supervised:
             loss += _common.global_mean(*supervised["supervised_loss"])
         loss += weight_decay / replicas
         values = {"loss": replicas * loss, "weight_decay": weight_decay}
-        figures = self._diagnose(projections)
-        return loss, {**values, **contrast, **figures, **supervised}
+        figures = self._diagnose(projections[:, :2])
+        return loss, {**values, **contrast, **small, **figures, **supervised}
 
     def test_step(self, data):
         """Contrastive figures on two views; accuracy of the linear head on the images.
 
         The encoder runs in inference mode. Raw images get the evaluation preprocessing
-        for the linear head; where the data brings views, it judges both views.
+        for the linear head; where the data brings views, it judges both views. Small
+        views do not count.
         """
         views, labels = self._views(data)
-        seen = tf.concat(views, 0)
+        seen = tf.concat(views[:2], 0)
         features = self.features(seen)
-        projections = self.projection_head(features, training=False)
+        projections = self._stages(features, training=False)[-1]
+        several = tf.cast(_common.global_rows(projections) > 2, tf.float32)
         values = self._contrast(*tf.split(projections, 2))
+        # An image that is alone in its batch has nothing to be told from.
+        values = {
+            name: (figure, several * tf.ones_like(figure))
+            for name, figure in values.items()
+        }
         values["loss"] = values["contrast_loss"]
         if labels is not None and self.linear_head is not None:
-            if self.augmentation is None:
+            if isinstance(labels, tuple):
+                images, labels = labels
+                logits = self.classify(self.features(images))
+            elif self.augmentation is None:
                 labels = tf.concat([labels, labels], 0)
                 logits = self.classify(features)
             else:
                 images = keras_compat.unpack(data)[0]
                 logits = self.classify(self(images, training=False))
             for k in (1, 5):
-                hits = tf.math.in_top_k(labels, logits, min(k, self.num_classes))
+                hits = _common.in_top_k(labels, logits, min(k, self.num_classes))
                 values[f"label_top_{k}_accuracy"] = (hits, _common.known(labels))
         return _common.track(self._trackers, values)
 
     def classify(self, features):
         """The linear head's float32 logits `[B, num_classes]` of features `[B, C]`."""
-        hidden = self.projection_head.hidden_layers(features, training=False)
-        return self.linear_head(hidden[self.ft_proj_selector])
+        return self.linear_head(self._hidden(features))
+
+    def _hidden(self, features):
+        """What the linear head sees of features, in inference."""
+        hidden = self._stages(features, training=False)
+        return tf.cast(hidden[self.ft_proj_selector], tf.float32)
+
+    def _stages(self, features, training):
+        return _common.hidden_layers(self.projection_head, features, training)
 
     def _views(self, data):
-        """`((view_a, view_b), labels)` of one batch in any form that `fit` takes."""
+        """`((view_a, view_b, *small), labels)` of a batch in any form that `fit` takes.
+
+        Labels of other images come as `(images, labels)`, as the encoder takes them.
+        """
+        if _batching.is_views(data):
+            data = (data, None)
         x, labels = keras_compat.unpack(data)
-        if isinstance(x, (tuple, list)):
-            views = tuple(x)
-        elif self.augmentation is None:
-            views, labels = (x, labels), None
-        else:
-            pair = self.augmentation
-            pair = pair if isinstance(pair, (tuple, list)) else (pair, pair)
-            views = tuple(draw(x, training=True) for draw in pair)
-        if len(views) != 2 or any(view is None for view in views):
+        views = tuple(x) if isinstance(x, (tuple, list)) else ()
+        if not views and self.augmentation is not None:
+            x = _checks.raw_images(x)
+            layers = _batching.layers_of(self.augmentation)
+            views = tuple(draw(x, training=True) for draw in layers)
+        if len(views) < 2:
             raise ValueError(
                 "Without `augmentation`, the data must be (view_a, view_b) or "
                 f"((view_a, view_b), labels), got {data}."
             )
-        views = tuple(_common.as_unit_range(view) for view in views)
-        return views, None if labels is None else _common.sparse_labels(labels)
+        views = tuple(_checks.views(_common.as_unit_range(view)) for view in views)
+        if labels is None or self.num_classes is None:
+            return views, None
+        if isinstance(labels, (tuple, list)):
+            images, labels = labels
+            return views, (self._for_encoder(images), self._checked(labels))
+        return views, self._checked(labels)
+
+    def _checked(self, labels):
+        """Class indices `[B]` of labels in either form, none of them out of range."""
+        _checks.require_label_kind(labels, self.num_classes)
+        return _checks.labels(_common.sparse_labels(labels), self.num_classes)
 
     def _contrast(self, view_a, view_b):
         """Contrastive loss and metrics, each `[B]`, of projections `[B, E]`."""
@@ -312,6 +323,18 @@ class SimCLR(keras_compat.DistributedModel):
         names = ("contrast_loss", "contrast_acc", "contrast_entropy")
         figures = self.loss.call_with_metrics(view_a, view_b)
         return dict(zip(names, figures, strict=True))
+
+    def _contrast_small(self, projections):
+        """The loss `[b, V]` of small views, of projections `[b, 2 + V, E]`."""
+        if projections.shape[1] == 2:
+            return {}
+        if not hasattr(self.loss, "of_small_views"):
+            raise ValueError(
+                "`loss` must have the method of_small_views with small views, as "
+                f"NTXent has, got {type(self.loss).__name__}."
+            )
+        full = tf.unstack(projections[:, :2], axis=1)
+        return {"small_view_loss": self.loss.of_small_views(projections[:, 2:], *full)}
 
     def _diagnose(self, projections):
         """Scalars that say whether it learns, of this replica's `[b, 2, E]`."""
@@ -324,11 +347,14 @@ class SimCLR(keras_compat.DistributedModel):
     def _supervise(self, hidden, labels):
         """Loss and accuracy `[2B]` of the linear head on `[B, 2, C]`, with what counts.
 
-        It sends no gradient back. An image whose label is -1 does not count.
+        It sends no gradient back. An image whose label is -1 does not count. Labels of
+        other images bring what the head sees of them, once each.
         """
         if labels is None or self.linear_head is None:
             return {}
-        labels = tf.concat([labels, labels], axis=0)
+        if isinstance(labels, tuple):
+            hidden, labels = labels
+        labels = tf.tile(labels, [hidden.shape[1]])
         hidden = tf.concat(tf.unstack(hidden, axis=1), axis=0)
         logits = self.linear_head(tf.stop_gradient(hidden))
         known = _common.known(labels)
@@ -350,31 +376,6 @@ class SimCLR(keras_compat.DistributedModel):
             variables = variables + self.linear_head.trainable_variables
         return variables
 
-    def fit(self, x=None, y=None, batch_size=None, validation_data=None, **kwargs):
-        """`keras.Model.fit`; data sets of single images are batched on the way."""
-        x, rest = self._in_batches(x, batch_size, training=True)
-        validation_data, _ = self._in_batches(validation_data, batch_size)
-        return super().fit(
-            x, y, batch_size=rest, validation_data=validation_data, **kwargs
-        )
-
-    def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
-        """`keras.Model.evaluate`; data sets of single images are batched on the way."""
-        x, rest = self._in_batches(x, batch_size)
-        return super().evaluate(x, y, batch_size=rest, **kwargs)
-
-    def predict(self, x, batch_size=None, **kwargs):
-        """Features `[N, C]`; data sets of single images are batched on the way."""
-        x, rest = self._in_batches(x, batch_size)
-        return super().predict(x, batch_size=rest, **kwargs)
-
-    def _in_batches(self, x, batch_size, training=False):
-        """`x` as batches if it holds single images; the `batch_size` that is left."""
-        if not _batching.holds_single_images(x):
-            return x, batch_size
-        augmentation = self.augmentation if training else None
-        return _batching.batched(x, batch_size or 32, augmentation), None
-
     def get_config(self):
         return {
             **super().get_config(),
@@ -390,14 +391,14 @@ class SimCLR(keras_compat.DistributedModel):
         return cls(**_common.deserialized(config))
 
 
-def _one_or_two(augmentation):
-    """What draws the views; a tuple of two that crop to one size, if it is a tuple."""
+def _one_or_more(augmentation):
+    """What draws the views; of several, the full views of one size, then small ones."""
     if not isinstance(augmentation, (tuple, list)):
         return augmentation
     sizes = [getattr(layer, "image_size", None) for layer in augmentation]
-    if len(sizes) != 2 or sizes[0] != sizes[1]:
+    if len(sizes) < 2 or sizes[0] != sizes[1] or len(set(sizes[2:])) > 1:
         raise ValueError(
-            "`augmentation` must be one layer, or two of one `image_size`, got "
-            f"{len(sizes)} of {sizes}."
+            "`augmentation` must be one layer, or two of one `image_size`, and behind "
+            f"them those of small views, of one size too; got {len(sizes)} of {sizes}."
         )
     return tuple(augmentation)

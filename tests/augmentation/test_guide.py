@@ -22,7 +22,7 @@ def blocks(language):
 @pytest.mark.parametrize("command", "".join(blocks("bash")).splitlines())
 def test_commands(command):
     config, _ = flags.parse(shlex.split(command)[1:])
-    views.build_view(config, seed=0)
+    views.build_views(config, seed=0)
 
 
 def test_code(capsys):

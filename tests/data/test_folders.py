@@ -55,6 +55,8 @@ def test_one_subfolder_that_holds_everything_is_no_class(folder):
         ("training", "valid", "validation"),
         ("train", "val", "validation"),
         ("TRAIN", "Dev", "val"),
+        ("training_set", "test_set", "test"),
+        ("train2017", "val2017", "validation"),
     ],
 )
 def test_splits_in_any_case_are_no_classes(folder, train, other, asked):
@@ -83,6 +85,40 @@ def test_splits_beside_other_folders_of_images(folder):
 def test_a_class_called_train_or_test_is_a_class(folder):
     root = folder("train/a.png", "bus/b.png", "car/c.png", "test/d.png")
     assert data.open_source(root).class_names == ("bus", "car", "test", "train")
+
+
+def test_splits_inside_of_classes_are_none_and_said(folder):
+    root = folder(*(f"{c}/{s}/x.png" for c in "ab" for s in ("train", "test")))
+    source = data.open_source(root)
+    assert source.class_names == ("a", "b") and source.num_examples == 4
+    assert any("not taken for splits" in line for line in source.summary())
+
+
+def test_a_slice_is_no_split_of_a_folder(folder):
+    root = folder("train/c/x.png", "train/d/y.png", "test/d/z.png")
+    with pytest.raises(UserError, match="no split test"):
+        data.open_source(root, "test[:50%]")
+
+
+def test_a_pattern_shows_each_file_once_and_says_what_it_leaves_out(folder):
+    root = folder("cat/a.png", "dog/b.png", "@eaDir/c.png", "dog/note.png")
+    os.rename(f"{root}/dog/note.png", f"{root}/dog/note.txt")
+    os.symlink("..", f"{root}/cat/loop")  # with glob, as many files as names can hold
+    os.symlink("itself", f"{root}/itself")
+    for pattern in ("**/*", "**/*.png", "*/*"):
+        source = data.open_source(f"{root}/{pattern}")
+        assert names(source) == ["a.png", "b.png"], pattern
+        assert source.class_names == ("cat", "dog")
+    summary = "\n".join(source.summary())
+    assert "1 .txt" in summary and "@eaDir" in summary and "a folder" in summary
+    assert names(data.open_source(root)) == ["a.png", "b.png"]
+
+
+def test_folders_that_a_pattern_matches_are_one_and_said(folder):
+    root = folder("cat/a.png", "dog/b.png")
+    source = data.open_source(f"{root}/*")
+    assert source.num_classes is None
+    assert any("folders are taken together" in line for line in source.summary())
 
 
 def test_a_stray_picture_is_unlabelled_and_said(folder):

@@ -277,3 +277,18 @@ def test_decodes_eagerly_too(kind):
     encoded = file.getvalue() + bytes(9)  # zeros at the end must not be lost
     image = images.decode(tf.constant(encoded))
     np.testing.assert_array_equal(image, np.zeros([30, 40, 3], "uint8"))
+
+
+def test_heic_where_pillow_heif_is_installed():
+    pillow_heif = pytest.importorskip("pillow_heif")
+    pillow_heif.register_heif_opener()
+    picture = photo(48, 64)
+    exif = Image.Exif()
+    exif[274] = 6
+    saved = io.BytesIO()
+    picture.save(saved, "HEIF", exif=exif, quality=95)
+    found = decode(saved.getvalue(), 1).numpy()
+    expected = np.asarray(picture.transpose(Image.ROTATE_270))
+    assert upright_shape(saved.getvalue()).numpy().tolist() == [64, 48]
+    assert found.shape == (64, 48, 3)
+    assert np.abs(found.astype(float) - expected).mean() < 4

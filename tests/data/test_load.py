@@ -17,6 +17,7 @@ from simclr_tf.errors import UserError
         ("nowhere.tfrecord", "no such TFRecord"),
         ("nowhere/*.jpg", "taken for a pattern"),
         ("a,b", "list of folders"),
+        ("nowhere://a", "cannot be reached: File system scheme 'nowhere'"),
     ],
 )
 def test_unknown_words_say_what_was_understood(name, message):
@@ -38,6 +39,8 @@ def test_one_image_and_a_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "pictures").mkdir()
     Image.new("RGB", (6, 5), (9, 8, 7)).save(tmp_path / "pictures" / "a.png")
+    (tmp_path / "without").write_bytes((tmp_path / "pictures" / "a.png").read_bytes())
+    assert data.open_source("~/without").num_examples == 1
     (image,) = data.load("~/pictures/a.png")
     np.testing.assert_array_equal(image[0, 0], [9, 8, 7])
     assert data.open_source("~/pictures").num_examples == 1

@@ -27,8 +27,9 @@ def folder_of(path, sizes, names=("a&b", "<c>")):
 def test_rows_are_random_images_with_their_views_and_words(tmp_path):
     sizes = [(30, 20), (9, 40), (300, 10), (16, 16), (1, 1)]
     source = data.open_source(str(folder_of(tmp_path, sizes)))
-    rows = preview.draw_rows(source, VIEW, num_images=3, num_pairs=2, seed=1)
-    again = preview.draw_rows(source, VIEW, num_images=3, num_pairs=2, seed=1)
+    pair = (VIEW, VIEW)
+    rows = preview.draw_rows(source, pair, num_images=3, num_pairs=2, seed=1)
+    again = preview.draw_rows(source, pair, num_images=3, num_pairs=2, seed=1)
     assert len({row.name for row in rows}) == 3
     for row, same in zip(rows, again, strict=True):
         number = int(row.name.strip("<>.png"))
@@ -37,7 +38,7 @@ def test_rows_are_random_images_with_their_views_and_words(tmp_path):
         assert np.all(row.image == [20 * number, 100, 250 - 20 * number])
         assert np.shape(row.draws) == (2, 2, 8, 8, 3)
         np.testing.assert_array_equal(row.draws, same.draws)
-    all_rows = preview.draw_rows(source, VIEW, num_images=30, num_pairs=1)
+    all_rows = preview.draw_rows(source, pair, num_images=30, num_pairs=1)
     assert len(all_rows) == 5
 
 
@@ -69,7 +70,7 @@ def test_sources_without_random_access_are_read_from_their_beginning():
                 lambda number: tf.gather(tf.constant(images.astype("uint8")), number)
             )
 
-    rows = preview.draw_rows(Stream("stream", 50), VIEW, 5, 1, num_views=1)
+    rows = preview.draw_rows(Stream("stream", 50), (VIEW,), 5, 1)
     assert len(rows) == 5
     for row in rows:
         assert row.name == f"image {row.image[0, 0, 0]}"

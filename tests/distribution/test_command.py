@@ -188,8 +188,7 @@ def test_when_a_worker_is_killed_the_other_says_so_and_all_resume(killed, tmp_pa
     assert "Traceback" not in output
     step = int(tf.train.latest_checkpoint(str(tmp_path)).rsplit("-", 1)[1])
     if killed:  # once is enough: it takes its time
-        code, output = command(
-            f"--train_steps={step + 1}", model_dir=tmp_path, workers=2
-        )
+        end = [f"--train_steps={step + 1}", "--resume_with_other_flags"]
+        code, output = command(*end, model_dir=tmp_path, workers=2)
         assert code == 0, output
         assert f"{step} to {step + 1}" in output

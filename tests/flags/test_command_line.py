@@ -24,33 +24,45 @@ def config_of(*arguments):
 
 FINETUNE = "--train_mode=finetune --checkpoint=run "
 WRONG = {
-    "--image_size=0": "--image_size must be a whole number >= 1, got 0.",
-    "--image_size=-3": "--image_size must be a whole number >= 1, got -3.",
-    "--image_size=2.5": "--image_size must be a whole number >= 1, got 2.5.",
-    "--temperature=0": "--temperature must be a number > 0, got 0.",
-    "--temperature=nan": "--temperature must be a number > 0, got nan.",
-    "--temperature=inf": "--temperature must be a number > 0, got inf.",
-    "--temperature=cold": "--temperature must be a number > 0, got cold.",
-    "--train_batch_size=0": "--train_batch_size must be a whole number >= 1, got 0.",
-    "--eval_batch_size=0": "--eval_batch_size must be a whole number >= 1, got 0.",
-    "--train_epochs=0": "--train_epochs must be a whole number >= 1, got 0.",
-    "--train_steps=-1": "--train_steps must be a whole number >= 0, got -1.",
-    "--checkpoint_epochs=0": "--checkpoint_epochs must be a whole number >= 1, got 0.",
-    "--keep_checkpoint_max=-1": "--keep_checkpoint_max must be a whole number >= 0, "
+    "--image_size=0": "--image_size must be a whole number >= 1 and <= 10000, got 0.",
+    "--image_size=-3": "--image_size must be a whole number >= 1 and <= 10000, got -3.",
+    "--image_size=2.5": "--image_size must be a whole number >= 1 and <= 10000, "
+    "got 2.5.",
+    "--temperature=0": "--temperature must be a number > 0 and <= 1000, got 0.",
+    "--temperature=nan": "--temperature must be a number > 0 and <= 1000, got nan.",
+    "--temperature=inf": "--temperature must be a number > 0 and <= 1000, got inf.",
+    "--temperature=cold": "--temperature must be a number > 0 and <= 1000, got cold.",
+    "--train_batch_size=0": "--train_batch_size must be a whole number >= 1 and "
+    "<= 1048576, got 0.",
+    "--eval_batch_size=0": "--eval_batch_size must be a whole number >= 1 and <= "
+    "1048576, got 0.",
+    "--train_epochs=0": "--train_epochs must be a whole number >= 1 and <= "
+    "1000000, got 0.",
+    "--train_steps=-1": "--train_steps must be a whole number >= 0 and <= "
+    "1000000000, got -1.",
+    "--checkpoint_epochs=0": "--checkpoint_epochs must be a whole number >= 1 and "
+    "<= 1000000, got 0.",
+    "--keep_checkpoint_max=-1": "--keep_checkpoint_max must be a whole number >= "
+    "0 and <= 1000000, got -1.",
+    "--learning_rate=-1": "--learning_rate must be a number >= 0 and <= 1000000, "
     "got -1.",
-    "--learning_rate=-1": "--learning_rate must be a number >= 0, got -1.",
-    "--weight_decay=-1": "--weight_decay must be a number >= 0, got -1.",
-    "--warmup_epochs=-1": "--warmup_epochs must be a number >= 0, got -1.",
+    "--weight_decay=-1": "--weight_decay must be a number >= 0 and <= 1000, got -1.",
+    "--warmup_epochs=-1": "--warmup_epochs must be a number >= 0 and <= 1000000, "
+    "got -1.",
     "--momentum=1": "--momentum must be a number >= 0 and < 1, got 1.",
     "--batch_norm_decay=1": "--batch_norm_decay must be a number >= 0 and < 1, got 1.",
     "--color_jitter_strength=1.3": "--color_jitter_strength must be a number >= 0 and "
     "<= 1.25, got 1.3.",
     "--min_crop_area=0": "--min_crop_area must be a number > 0 and <= 1, got 0.",
-    "--width_multiplier=0": "--width_multiplier must be a number > 0, got 0.",
-    "--sk_ratio=-1": "--sk_ratio must be a number >= 0, got -1.",
-    "--proj_out_dim=0": "--proj_out_dim must be a whole number >= 1, got 0.",
-    "--num_proj_layers=0": "--num_proj_layers must be a whole number >= 1, got 0.",
-    "--knn_neighbors=0": "--knn_neighbors must be a whole number >= 1, got 0.",
+    "--width_multiplier=0": "--width_multiplier must be a number > 0 and <= 100, "
+    "got 0.",
+    "--sk_ratio=-1": "--sk_ratio must be a number >= 0 and <= 1, got -1.",
+    "--proj_out_dim=0": "--proj_out_dim must be a whole number >= 1 and <= 65536, "
+    "got 0.",
+    "--num_proj_layers=0": "--num_proj_layers must be a whole number >= 1 and <= "
+    "100, got 0.",
+    "--knn_neighbors=0": "--knn_neighbors must be a whole number >= 1 and <= "
+    "1000000, got 0.",
     "--seed=-1": "--seed must be a whole number >= 0 and <= 2147483647, got -1.",
     "--resnet_depth=51": "--resnet_depth must be one of 18, 34, 50, 101, 152, 200, "
     "got 51.",
@@ -58,18 +70,19 @@ WRONG = {
     "got sgd.",
     "--mode=serve": "--mode must be one of train, eval, train_then_eval, export, "
     "embed, preview, prepare, check, got serve.",
-    "--eval_timeout=-1": "--eval_timeout must be a number >= 0, got -1.",
+    "--eval_timeout=-1": "--eval_timeout must be a number >= 0 and <= 1000000000, "
+    "got -1.",
     "--embed_formats=npz,csv": "--embed_formats must be a list of npz, parquet, "
     "projector, got npz,csv.",
-    "--knn_temperature=0": "--knn_temperature must be a number > 0, got 0.",
+    "--knn_temperature=0": "--knn_temperature must be a number > 0 and <= 1000, got 0.",
     "--evaluators=head,svm": "--evaluators must be a list of head, knn, logistic, "
     "got head,svm.",
     "--evaluators=knn,knn": "--evaluators must be a list of head, knn, logistic, "
     "got knn,knn.",
     "--evaluators=": "--evaluators must be a list of head, knn, logistic, got nothing.",
     "--use_blur=maybe": "--use_blur must be true or false, got maybe.",
-    "--dataset=": "--dataset must be text, got nothing.",
-    "--model_dir=": "--model_dir must be text, got nothing.",
+    "--dataset=": "--dataset must be text without control characters, got nothing.",
+    "--model_dir=": "--model_dir must be text without control characters, got nothing.",
     "--temprature=1": "--temprature is no flag. Close: --temperature, "
     "--knn_temperature, --distill_temperature.",
     "--qqq": "--qqq is no flag.",
@@ -90,6 +103,8 @@ WRONG = {
     "--train_mode=finetune": "--train_mode=finetune needs --checkpoint, a folder or "
     "prefix that pre-training wrote, or --from_scratch; got none, and --model_dir has "
     "none to resume.",
+    FINETUNE + "--on_nonfinite=skip": "--on_nonfinite must be stop or rewind with "
+    "--train_mode=finetune, got skip: it is for pretrain.",
     FINETUNE + "--from_scratch": "--from_scratch must be false with --checkpoint=run, "
     "got true: leave out one of them.",
     "--from_scratch": "--from_scratch must be false with --train_mode=pretrain, got "
@@ -102,7 +117,8 @@ WRONG = {
     "--train_mode=finetune, got 0.5: it is for distill.",
     "--train_mode=distill --teacher=t --fine_tune_after_block=4": "--fine_tune_after_"
     "block must be -1 with --train_mode=distill, got 4: --train_mode=finetune freezes.",
-    "--distill_temperature=0": "--distill_temperature must be a number > 0, got 0.",
+    "--distill_temperature=0": "--distill_temperature must be a number > 0 and <= "
+    "1000, got 0.",
     "--label_weight=1.5": "--label_weight must be a number >= 0 and <= 1, got 1.5.",
     "--label_fraction=0": "--label_fraction must be a number > 0 and <= 1, got 0.",
     "--label_fraction=1.1": "--label_fraction must be a number > 0 and <= 1, got 1.1.",
@@ -157,7 +173,8 @@ WRONG = {
     "most 1, the layers of this projection head, got 2.",
     "--ft_proj_selector=1 --proj_head_mode=none": "--ft_proj_selector must be at most "
     "0, the layers of this projection head, got 1.",
-    "--ft_proj_selector=-2": "--ft_proj_selector must be a whole number >= -1, got -2.",
+    "--ft_proj_selector=-2": "--ft_proj_selector must be a whole number >= -1 and "
+    "<= 100, got -2.",
     "--encoder=VGG16 --sk_ratio=0.1": "--sk_ratio must not be given with "
     "--encoder=VGG16: only resnet has it.",
     "--encoder=VGG16 --se_ratio=0.1 --width_multiplier=2": "--width_multiplier, "
@@ -316,7 +333,7 @@ def test_values_are_json():
 @pytest.mark.parametrize("option", ["--help", "--helpfull", "--helpshort", "-h"])
 def test_help(capsys, option):
     assert run.main(["run.py", option]) == 0
-    assert "--temperature=0.1 (a number > 0)" in capsys.readouterr().out
+    assert "--temperature=0.1 (a number > 0 and <= 1000)" in capsys.readouterr().out
 
 
 def test_the_command_answers_without_tensorflow():
@@ -329,4 +346,7 @@ def test_the_command_answers_without_tensorflow():
     )
     assert done.returncode == 2, done.stderr
     assert done.stdout == ""
-    assert done.stderr == "run.py: --temperature must be a number > 0, got 0.\n"
+    assert (
+        done.stderr
+        == "run.py: --temperature must be a number > 0 and <= 1000, got 0.\n"
+    )

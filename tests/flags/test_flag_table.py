@@ -1,6 +1,7 @@
 """Every flag of the published code is here, with its name and default."""
 
 import dataclasses
+import json
 
 import pytest
 
@@ -61,6 +62,8 @@ REFERENCE = {
 OURS = {
     "preset": None,
     "checkpoint_scope": "model",
+    "resume_with_other_flags": False,
+    "stem": "auto",
     "variable_schema": None,
     "checkpoint_minutes": 0.0,
     "keep_best": None,
@@ -73,6 +76,7 @@ OURS = {
     "distribution": "auto",
     "num_cpu_replicas": 0,
     "jit_compile": False,
+    "on_nonfinite": "stop",
     "evaluators": ["head"],
     "knn_neighbors": 20,
     "knn_temperature": 0.07,
@@ -100,6 +104,10 @@ OURS = {
     "tfrecord_image_key": "image/encoded",
     "tfrecord_label_key": "image/class/label",
     "tfrecord_name_key": "image/filename",
+    "num_small_views": 0,
+    "small_view_size": 96,
+    "small_view_min_area": 0.05,
+    "small_view_max_area": 0.14,
 }
 GIVEN = {"dataset": "cifar10", "model_dir": "run"}
 
@@ -157,6 +165,8 @@ CHANGED = {
     "lineareval_while_pretraining": False,
     "checkpoint": "other/ckpt-3",
     "checkpoint_scope": "encoder",
+    "resume_with_other_flags": True,
+    "stem": "imagenet",
     "zero_init_logits_layer": True,
     "fine_tune_after_block": 2,
     "model_dir": "elsewhere",
@@ -187,6 +197,7 @@ CHANGED = {
     "seed": 3,
     "precision": "mixed_bfloat16",
     "jit_compile": True,
+    "on_nonfinite": "rewind",
     "evaluators": ("head", "knn", "logistic"),
     "knn_neighbors": 5,
     "knn_temperature": 0.5,
@@ -215,6 +226,10 @@ CHANGED = {
     "tfrecord_label_key": "l",
     "tfrecord_name_key": "n",
     "micro_batch_size": 0,  # of pretrain; see below
+    "num_small_views": 0,  # of pretrain; see below
+    "small_view_size": 48,
+    "small_view_min_area": 0.1,
+    "small_view_max_area": 0.2,
     "distribution": "tpu",
     "num_cpu_replicas": 0,
     "tpu_name": "t",
@@ -234,9 +249,18 @@ def test_every_flag_reaches_its_field():
     assert dict(fields_of(config)) == CHANGED
 
 
-def test_flags_of_devices_and_pieces_reach_their_field():
-    config, _ = parse("--micro_batch_size=64", "--num_cpu_replicas=4")
+def test_a_config_gives_its_flags_back():
+    config, values = parse("--evaluators=knn,logistic", "--seed=3")
+    given = config.flags()
+    assert given == {name: values[name] for name in given}
+    assert json.loads(json.dumps(given)) == given
+
+
+def test_flags_of_devices_pieces_and_small_views_reach_their_field():
+    arguments = ["--micro_batch_size=64", "--num_cpu_replicas=4"]
+    config, _ = parse(*arguments, "--num_small_views=6")
     assert config.train.micro_batch_size == 64
+    assert config.augmentation.num_small_views == 6
     assert config.devices.num_cpu_replicas == 4
 
 

@@ -61,8 +61,9 @@ def test_progress_is_a_live_bar_on_a_terminal():
 
 
 def test_a_loss_that_is_no_number_ends_the_run_in_words():
-    with pytest.raises(UserError, match="not a number at step 1.*--learning_rate"):
-        fit(callbacks.Progress(4, 0, 5, 1, file=io.StringIO()), target=float("nan"))
+    words = "not finite at step 1: loss nan, learning rate 0.01. Try a smaller"
+    with pytest.raises(UserError, match=words):
+        fit(callbacks.NonFinite(), target=float("nan"))
 
 
 def test_progress_shows_chance_beside_the_loss():

@@ -5,7 +5,7 @@ import collections
 import numpy as np
 import tensorflow as tf
 
-from simclr_tf.data.tree import printable
+from simclr_tf.printing import printable
 
 _REASONS = 5  # so many of them a summary names
 
@@ -102,7 +102,7 @@ class Source:
         sizes = np.bincount(labels[labels >= 0], minlength=self.num_classes)
         ends = [
             f"{self.class_names[label]} {sizes[label]:,}"
-            for label in (sizes.argmin(), sizes.argmax())
+            for label in (sizes.argmin(), len(sizes) - 1 - sizes[::-1].argmax())
         ]
         line = f"smallest class {ends[0]}, largest {ends[1]}"
         unlabelled = int(np.sum(labels < 0))

@@ -5,7 +5,7 @@ import os
 import tensorflow as tf
 
 from simclr_tf.data import checks
-from simclr_tf.data.bad_images import SKIP_FEW
+from simclr_tf.data.bad_image_policy import SKIP_FEW
 from simclr_tf.data.images import decode
 from simclr_tf.data.sources.base import Source
 

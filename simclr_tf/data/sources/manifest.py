@@ -12,8 +12,8 @@ import os
 from simclr_tf.data import tree
 from simclr_tf.data.listing import Listing, numbered
 from simclr_tf.data.splits import DataSet
-from simclr_tf.data.tree import printable
 from simclr_tf.errors import UserError
+from simclr_tf.printing import printable
 
 EXTENSIONS = (".csv", ".tsv", ".parquet")
 _DELIMITERS = ",;\t|"

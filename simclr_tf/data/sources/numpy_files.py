@@ -3,17 +3,21 @@
 A .npy file holds images. A .npz file holds `images` and, where they are known,
 `labels`; or, for every split, `x_train` and `y_train`, or `train_images` and
 `train_labels`. Images are uint8 `[N, H, W, 3]`, `[N, H, W, 1]` or `[N, H, W]`; labels
-ints or words `[N]`, -1 or "" where one is not known.
+whole numbers or words `[N]`, negative or "" where one is not known. Classes are
+numbered over all splits together.
 """
 
+import contextlib
+import functools
 import re
 import zipfile
+import zlib
 
 import numpy as np
 import tensorflow as tf
 
 from simclr_tf.data import tree
-from simclr_tf.data.listing import numbered
+from simclr_tf.data.listing import numbered, numbered_ints
 from simclr_tf.data.sources.arrays import ArraySource
 from simclr_tf.data.sources.base import Source
 from simclr_tf.data.splits import DataSet
@@ -22,7 +26,10 @@ from simclr_tf.errors import UserError
 EXTENSIONS = (".npz", ".npy")
 _IMAGES = ("images", "image", "x", "data", "arr_0")
 _LABELS = ("labels", "label", "y", "arr_1")
-_ONE_SPLIT = {"images": _IMAGES, "labels": _LABELS}
+_BROKEN = (
+    *(OSError, ValueError, EOFError, TypeError, AttributeError, NotImplementedError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 _NAMED = re.compile(r"(?P<split>\w+)_(images?|labels?)|(?P<part>[xy])_(?P<of>\w+)")
 
 
@@ -56,15 +63,13 @@ def find_arrays(path):
     """
     if tree.is_remote(path):
         raise UserError(f"--dataset={path}: NumPy files are read of this machine only.")
-    try:
+    with _reading(path):
         if path.lower().endswith(".npy"):
             images = np.load(path, mmap_mode="r", allow_pickle=False)
             _require_images(path, "its array", images)
             return DataSet(path, None, lambda split: MappedSource(images, path))
         with np.load(path, allow_pickle=False) as arrays:
             return _of_archive(path, list(arrays.files))
-    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
-        raise _unreadable(path, error) from error
 
 
 def _of_archive(path, names):
@@ -85,27 +90,52 @@ def _of_archive(path, names):
                 f"--dataset={path} must hold the array images, and labels if there are "
                 f"any; its arrays are {', '.join(names) or 'none'}."
             )
-        chosen = {"train": {"x": (images or names)[0], "y": (labels or [None])[0]}}
+        chosen = {"train": {"x": (images or names)[0]}}
+        if labels:
+            chosen["train"]["y"] = labels[0]
+
+    @functools.cache
+    def labels():
+        """The numbers of each split, and the classes of all splits together."""
+        raw, given = {}, None
+        with _reading(path), np.load(path, allow_pickle=False) as arrays:
+            if "class_names" in names:
+                given = arrays["class_names"].astype(str).tolist()
+            for split, parts in chosen.items():
+                if "y" in parts:
+                    raw[split] = _flat(path, parts["y"], arrays[parts["y"]])
+        return _numbered(path, raw, given)
 
     def read(split):
         parts = chosen[split]
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                images = arrays[parts["x"]]
-                labels = arrays[parts["y"]] if parts.get("y") else None
-                given = arrays["class_names"] if "class_names" in names else None
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise _unreadable(path, error) from error
+        with _reading(path), np.load(path, allow_pickle=False) as arrays:
+            images = arrays[parts["x"]]
         _require_images(path, parts["x"], images)
         name = f"{path} {split}" if splits else path
-        if labels is None:
+        numbers, classes, notes = labels()
+        if split not in numbers:
             return ArraySource(images, name=name)
-        labels, classes = _labels(path, parts["y"], labels, len(images))
-        if given is not None and len(given) >= len(classes or ()):
-            classes = given.tolist()
-        return ArraySource(images, labels, classes, name)
+        if len(numbers[split]) != len(images):
+            raise UserError(
+                f"--dataset={path}: {parts['y']} must be one for each of {len(images)} "
+                f"images, got {len(numbers[split])}."
+            )
+        source = ArraySource(images, numbers[split], classes, name)
+        source.notes = notes
+        return source
 
     return DataSet(path, tuple(sorted(splits)) or None, read)
+
+
+@contextlib.contextmanager
+def _reading(path):
+    """What NumPy finds wrong with a file becomes one line."""
+    try:
+        yield
+    except UserError:
+        raise
+    except _BROKEN as error:
+        raise _unreadable(path, error) from error
 
 
 def _require_images(path, name, images):
@@ -119,17 +149,47 @@ def _require_images(path, name, images):
     )
 
 
-def _labels(path, name, labels, count):
-    """Int labels, and the names of classes, None where the numbers are the names."""
+def _flat(path, name, labels):
+    """Labels `[N]` of whole numbers or words as a list, None where one is not known."""
     labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
-    if labels.shape != (count,) or labels.dtype.kind not in "iuUS":
+    is_whole = labels.dtype.kind == "f" and bool((labels % 1 == 0).all())
+    if labels.ndim != 1 or not (is_whole or labels.dtype.kind in "biuUS"):
         raise UserError(
-            f"--dataset={path}: {name} must be whole numbers or words, one for each of "
-            f"{count} images, got {labels.dtype.name} {list(labels.shape)}."
+            f"--dataset={path}: {name} must be whole numbers or words, [N], got "
+            f"{labels.dtype.name} {list(labels.shape)}."
         )
     if labels.dtype.kind in "US":
-        return numbered(np.char.strip(labels.astype(str)).tolist())
-    return np.maximum(labels.astype(np.int64), -1), None
+        return np.char.strip(labels.astype(str)).tolist()
+    return list(map(int, labels.tolist()))
+
+
+def _numbered(path, raw, given):
+    """Labels of every split as numbers of the classes of all splits together.
+
+    Returns:
+        `(numbers, classes, notes)`: a dict from a split to ints, empty where no label
+        is known; the names of classes; a list of str.
+    """
+    together = [label for labels in raw.values() for label in labels]
+    kinds = {type(label) for label in together}
+    if len(kinds) > 1:
+        raise UserError(f"--dataset={path}: labels must be numbers or names, got both.")
+    if kinds == {str}:
+        numbers, classes, notes = *numbered(together), []
+    elif given and max(together, default=-1) < len(given):
+        numbers, classes, notes = [max(label, -1) for label in together], given, []
+    elif given:
+        raise UserError(
+            f"--dataset={path}: class_names must name every label, got {len(given)} "
+            f"names and the label {max(together)}."
+        )
+    else:
+        numbers, classes, notes = numbered_ints(together)
+    if numbers is None:
+        return {}, None, []
+    rest = iter(numbers)
+    found = {split: [next(rest) for _ in labels] for split, labels in raw.items()}
+    return found, classes, notes
 
 
 def _unreadable(path, error):

@@ -1,23 +1,28 @@
 """TFRecord files of `tf.train.Example`s."""
 
+import collections
 import dataclasses
-import glob
+import functools
+import io
+import itertools
 import os
 import re
+import typing
 
 import numpy as np
 import tensorflow as tf
 
-from simclr_tf.data import tree
+from simclr_tf.data import pillow, tree
+from simclr_tf.data.attempts import attempt
 from simclr_tf.data.images import decode
-from simclr_tf.data.listing import numbered
+from simclr_tf.data.listing import numbered, numbered_ints
 from simclr_tf.data.sources.sequential import SequentialSource
+from simclr_tf.data.sources.shards import split_of
+from simclr_tf.data.sources.subset import Subset
 from simclr_tf.data.splits import DataSet
 from simclr_tf.errors import UserError
 
 _GZIP = b"\x1f\x8b"
-_SHARD = re.compile(r"(.*)-(\d{5})-of-(\d{5})(\.\w+)*")
-_RECORDS = re.compile(r".*\.(tfrecords?|tfrec)(\.gz)?(-\d{5}-of-\d{5})?", re.IGNORECASE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,38 +43,13 @@ class Keys:
 DEFAULT_KEYS = Keys()
 
 
-def is_records(path):
-    """Whether a name or pattern is one of TFRecord files."""
-    name = os.path.basename(path)
-    return bool(_RECORDS.fullmatch(name) or _SHARD.fullmatch(name))
-
-
-def shards(prefix):
-    """The files `prefix-00000-of-00010` and so on, sorted; empty if there are none.
-
-    Raises:
-        UserError: If one is missing.
-    """
-    files = _matches(f"{glob.escape(prefix)}*-?????-of-?????*")
-    found = {file: _SHARD.fullmatch(file) for file in files}
-    of = {int(m[3]): m for m in found.values() if m}
-    numbers = {int(m[2]) for m in found.values() if m}
-    for total in of:
-        missing = sorted(set(range(total)) - numbers)
-        if missing:
-            raise UserError(
-                f"--dataset={prefix} has {total} shards, and that of number "
-                f"{missing[0]} is missing."
-            )
-    return sorted(file for file, match in found.items() if match)
-
-
 def find_records(word, files, keys=DEFAULT_KEYS):
     """TFRecord files, gzip-ed or not, read in their own order.
 
-    Labels are ints from 0, or names of classes. Ints that begin at 1 or later, or leave
-    most numbers out, are numbered anew in their order. A negative or missing one is an
-    unlabelled example.
+    Files whose names say train, test or the like, of two kinds at least, are splits.
+    Labels are ints from 0, or names of classes, numbered over all splits together. Ints
+    that begin at 1 or later, or leave most numbers out, are numbered anew in their
+    order. A negative or missing one is an unlabelled example.
 
     Args:
         word: Str, what the user asked for.
@@ -82,58 +62,129 @@ def find_records(word, files, keys=DEFAULT_KEYS):
     Raises:
         UserError: If one is cut or no TFRecord file, or an example has no image.
     """
-    return DataSet(word, None, lambda split: _open(word, files, keys))
+    of_split = collections.defaultdict(list)
+    for file in files:
+        of_split[split_of(os.path.basename(file))].append(file)
+    if None in of_split or len(of_split) < 2:
+        of_split = {None: files}
+
+    @functools.cache
+    def scanned(policy):
+        """`(label, name, problem)` of every example of each split."""
+        return {
+            split: [
+                entry
+                for file in its_files
+                for entry in _scan(word, file, keys, policy.max_image_pixels)
+            ]
+            for split, its_files in of_split.items()
+        }
+
+    def read(split):
+        split = split if split in of_split else None
+        return _Records(word, split, of_split[split], keys, scanned)
+
+    splits = None if None in of_split else tuple(sorted(of_split))
+    return DataSet(word, splits, read)
 
 
-def _open(word, files, keys):
-    scanned = [entry for file in files for entry in _scan(word, file, keys)]
-    if not scanned:
-        raise UserError(f"--dataset={word} holds no example.")
-    raw, names = zip(*scanned, strict=True)
-    labels, classes, notes = _numbers(word, raw, keys)
-    records = _records(files)
-    spec = {keys.image: tf.io.FixedLenFeature([], tf.string)}
+@dataclasses.dataclass(frozen=True)
+class _Records:
+    """A split, not yet read."""
 
-    def parse(record, label=None):
-        image = decode(tf.io.parse_single_example(record, spec)[keys.image])
-        return image if label is None else (image, label)
+    word: str
+    split: str | None
+    files: list
+    keys: Keys
+    scanned: typing.Callable
 
-    if labels is not None:
-        labels = np.array(labels, np.int64)
-        records = tf.data.Dataset.zip(
+    def source(self, policy):
+        """The examples as a `SequentialSource`, without those of which no header is."""
+        scanned = self.scanned(policy)
+        if not scanned[self.split]:
+            raise UserError(f"--dataset={self.word} holds no example.")
+        together = [label for part in scanned.values() for label, _, _ in part]
+        numbers, classes, notes = _numbers(self.word, together, self.keys)
+        _, names, problems = zip(*scanned[self.split], strict=True)
+        labels = None
+        if numbers is not None:
+            before = itertools.takewhile(lambda split: split != self.split, scanned)
+            first = sum(len(scanned[split]) for split in before)
+            labels = np.array(numbers[first : first + len(names)], np.int64)
+        names = [n.decode(errors="replace") for n in names] if all(names) else None
+        title = f"{self.word} {self.split}" if self.split else self.word
+        source = SequentialSource(
+            self._examples(labels),
+            len(problems),
+            classes,
+            None,
+            title,
+            lambda record, label=None: self._parsed(record, label, policy),
+            labels=labels,
+            file_names=names,
+        )
+        source.files, source.notes = self.files, notes
+        return _without_bad(source, problems, policy)
+
+    def _examples(self, labels):
+        records = _records(self.files)
+        if labels is None:
+            return records
+        return tf.data.Dataset.zip(
             (records, tf.data.Dataset.from_tensor_slices(labels))
         )
-    source = SequentialSource(
-        records,
-        len(scanned),
-        classes,
-        None,
-        word,
-        parse,
-        labels=labels,
-        file_names=[n.decode(errors="replace") for n in names] if all(names) else None,
-    )
-    source.notes = notes
+
+    def _parsed(self, record, label, policy):
+        """The image, empty where it cannot be decoded, and its label."""
+        spec = {self.keys.image: tf.io.FixedLenFeature([], tf.string)}
+
+        def decoded(record):
+            encoded = tf.io.parse_single_example(record, spec)[self.keys.image]
+            return decode(encoded, max_pixels=policy.max_image_pixels)
+
+        _, image = attempt(decoded, record)
+        return image if label is None else (image, label)
+
+
+def _without_bad(source, problems, policy):
+    """The source without the examples that have a problem, which it tells."""
+    names = source.file_names()
+    bad = [
+        (names[number] if names else f"image {number} of {source.name}", problem)
+        for number, problem in enumerate(problems)
+        if problem
+    ]
+    policy.require_few(bad, len(problems))
+    if bad:
+        source.skipped = source.bad = bad
+        source = Subset(
+            source, [n for n, problem in enumerate(problems) if not problem]
+        )
     return source
 
 
-def _scan(word, file, keys):
-    """`(label or None, name)` of every example of a file."""
+def _scan(word, file, keys, max_pixels):
+    """`(label or None, name, problem or None)` of every example of a file."""
     try:
         for number, record in enumerate(_records([file])):
             example = tf.train.Example.FromString(record.numpy())
             feature = example.features.feature
-            if not feature[keys.image].bytes_list.value:
+            images = feature[keys.image].bytes_list.value
+            if not images:
                 known = ", ".join(sorted(set(feature) - {keys.image})) or "none"
                 raise UserError(
                     f"--dataset={word}: example {number} of {file} has no "
                     f"{keys.image}; its features are {known}. "
                     "--tfrecord_image_key says another name."
                 )
+            problem = pillow.examine(io.BytesIO(images[0]), max_pixels, whole=False)
             label = feature[keys.label]
             values = [*label.int64_list.value, *label.bytes_list.value]
+            if label.float_list.value:
+                values = _whole(word, file, keys, label.float_list.value[0])
             names = feature[keys.name].bytes_list.value
-            yield (values[0] if values else None), (names[0] if names else b"")
+            name = names[0] if names else b""
+            yield (values[0] if values else None), name, problem
     except UserError:
         raise
     except Exception as error:  # TensorFlow's and protobuf's, of many kinds
@@ -144,6 +195,15 @@ def _scan(word, file, keys):
             f"--dataset={word}: {file} is cut, or no TFRecord file of "
             f"tf.train.Examples ({reason})."
         ) from error
+
+
+def _whole(word, file, keys, label):
+    if label != round(label):
+        raise UserError(
+            f"--dataset={word}: {keys.label} must be whole numbers or names, got "
+            f"{label:g} in {file}."
+        )
+    return [int(label)]
 
 
 def _records(files):
@@ -171,22 +231,4 @@ def _numbers(word, raw, keys):
     if kinds == {bytes}:
         names = [(label or b"").decode(errors="replace") for label in raw]
         return *numbered(names), []
-    values = sorted({label for label in known if label >= 0})
-    if not values:
-        return None, None, []
-    if values[0] == 0 and values[-1] < 10 * len(values) + 10:
-        names = tuple(str(number) for number in range(values[-1] + 1))
-        return [-1 if n is None else max(n, -1) for n in raw], names, []
-    numbers = {value: number for number, value in enumerate(values)}
-    note = (
-        f"Labels are {values[0]} to {values[-1]}, {len(values)} of them: numbered anew "
-        f"from 0, in order; their names stay."
-    )
-    labels = [numbers.get(label, -1) for label in raw]
-    return labels, tuple(map(str, values)), [note]
-
-
-def _matches(pattern):
-    if tree.is_remote(pattern):
-        return tf.io.gfile.glob(pattern)
-    return glob.glob(pattern)
+    return numbered_ints(raw)

@@ -41,9 +41,25 @@ def test_npz_of_splits_and_names(tmp_path):
     assert data.open_source(path, "validation").num_examples == 1
 
 
+def test_classes_are_those_of_all_splits(tmp_path):
+    path = str(tmp_path / "a.npz")
+    arrays = {"x_train": IMAGES, "x_test": IMAGES[:2]}
+    np.savez(path, **arrays, y_train=list("babac"), y_test=["b", "c"])
+    test = data.open_source(path, "test")
+    assert test.class_names == ("a", "b", "c") and test.labels().tolist() == [1, 2]
+    np.savez(path, **arrays, y_train=[1.0, 2, 3, 2, 1], y_test=[3.0, 4])
+    test = data.open_source(path, "test")
+    assert test.class_names == ("1", "2", "3", "4") and test.labels().tolist() == [2, 3]
+    assert any("numbered anew" in line for line in test.summary())
+
+
 @pytest.mark.parametrize(
     "arrays,message",
     [
+        (
+            {"images": IMAGES, "labels": [0, 2, 0, 0, 0], "class_names": ["a", "b"]},
+            "class_names must name every label",
+        ),
         ({"a": IMAGES, "b": IMAGES}, "must hold the array images.*a, b"),
         ({"images": IMAGES / 255}, "must be images, uint8.*got float64"),
         ({"images": IMAGES[0, 0]}, "must be images"),
@@ -55,8 +71,9 @@ def test_npz_of_splits_and_names(tmp_path):
 def test_wrong_arrays_are_one_line(tmp_path, arrays, message):
     path = str(tmp_path / "a.npz")
     np.savez(path, **arrays)
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(UserError, match=message) as caught:
         data.open_source(path)
+    assert str(caught.value).count("--dataset") == 1
 
 
 @pytest.mark.parametrize("name", ["a.npz", "a.npy"])

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from simclr_tf import data
+from simclr_tf import augmentation, data
 from simclr_tf.errors import UserError
 
 
@@ -76,6 +76,83 @@ def test_shards_by_their_common_name_one_alone_or_a_pattern(tmp_path):
     (tmp_path / "train-00001-of-00003").unlink()
     with pytest.raises(UserError, match="3 shards, and that of number 1 is missing"):
         data.open_source(str(tmp_path / "train"))
+
+
+def test_shards_of_another_set_are_left_alone(tmp_path):
+    for name in ("x-00000-of-00003", "x-00002-of-00003", "x2-00001-of-00003"):
+        write(tmp_path / name, 0)
+    with pytest.raises(UserError, match="number 1 is missing"):
+        data.open_source(str(tmp_path / "x"))
+    write(tmp_path / "x-00001-of-00003", 0)
+    assert data.open_source(str(tmp_path / "x")).num_examples == 3
+    write(tmp_path / "x-00000-of-00001", 0)
+    with pytest.raises(UserError, match="twice, in 1 and 3 shards"):
+        data.open_source(str(tmp_path / "x"))
+
+
+@pytest.mark.parametrize("word", ["", "pets", "pets-*"])
+def test_splits_by_the_names_of_files_have_the_same_classes(tmp_path, word):
+    write(tmp_path / "pets-train.tfrecord-00000-of-00001", b"dog", b"cat", b"owl")
+    write(tmp_path / "pets-test.tfrecord-00000-of-00001", b"owl", b"dog")
+    test = data.open_source(str(tmp_path / word), "test")
+    assert test.class_names == ("cat", "dog", "owl") and labels_of(test) == [2, 1]
+    assert data.open_source(str(tmp_path / word)).num_examples == 3
+
+
+def records(path, count, bad=(), cut=()):
+    """A file of noisy JPEGs, some no images, some without their second half."""
+    noise = np.random.RandomState(0).randint(0, 256, [count, 40, 40, 3])
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for number, pixels in enumerate(noise.astype("uint8")):
+            encoded = tf.io.encode_jpeg(pixels).numpy()
+            encoded = b"<html>" if number in bad else encoded
+            encoded = encoded[:1000] if number in cut else encoded
+            ints = tf.train.Int64List(value=[number % 2])
+            feature = {
+                "image/encoded": bytes_feature(encoded),
+                "image/class/label": tf.train.Feature(int64_list=ints),
+                "image/filename": bytes_feature(f"{number}.jpg".encode()),
+            }
+            example = tf.train.Example(features=tf.train.Features(feature=feature))
+            writer.write(example.SerializeToString())
+    return str(path)
+
+
+def test_bad_images_in_good_records_are_skipped_and_counted(tmp_path):
+    path = records(tmp_path / "a.tfrecord", 12, bad=[3], cut=[5])
+    with pytest.raises(UserError, match="3.jpg .it is no picture"):
+        data.open_source(path, policy=data.BadImagePolicy("fail"))
+    policy = data.BadImagePolicy(max_bad_fraction=0.1)
+    source = data.open_source(path, policy=policy)
+    assert source.num_examples == 11 and source.skipped[0][0] == "3.jpg"
+    assert "cannot be decoded: 1" in data.check(source)[-2]
+    assert data.check(source)[-1] == "    5.jpg"
+    bad = data.BadImages(source, policy)
+    view = augmentation.RandomResizedCrop(8, seed=0)
+    batches = data.train_batches(
+        source, 5, 4, view=view, num_views=1, seed=1, bad_images=bad
+    )
+    shown = np.concatenate([images for images, _ in batches])
+    assert shown.shape == (20, 8, 8, 3) and (shown.std(axis=(1, 2, 3)) > 0.05).all()
+    assert [source.file_names()[index] for index in bad.indices] == ["5.jpg"]
+    bad = data.BadImages(source, policy)
+    crop = augmentation.EvaluationCrop(8)
+    batches = data.eval_batches(source, 11, crop, bad_images=bad)
+    ((images, labels),) = batches
+    assert bad.indices == [4] and not np.any(images[4])
+    np.testing.assert_array_equal(labels, np.delete(np.arange(12), 3) % 2)
+
+
+def test_a_file_cut_while_it_is_used_is_one_line(tmp_path):
+    path = records(tmp_path / "a.tfrecord", 12)
+    source = data.open_source(path)
+    whole = open(path, "rb").read()
+    with open(path, "wb") as file:
+        file.write(whole[:-1000])
+    bad = data.BadImages(source)
+    with pytest.raises(UserError, match="a.tfrecord cannot be read any more"):
+        with bad.counted():
+            list(data.eval_batches(source, 4, tf.identity, bad_images=bad))
 
 
 def test_gzip_with_and_without_its_extension(tmp_path):

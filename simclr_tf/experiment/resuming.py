@@ -1,0 +1,96 @@
+"""What may change when a run goes on, and what may not."""
+
+import dataclasses
+
+from simclr_tf.errors import UserError
+from simclr_tf.experiment import differences
+
+# Parts of `RunConfig` that decide what a run computes, apart from these fields.
+_PARTS = ("data", "augmentation", "model", "train")
+_HARMLESS = {
+    "data_dir",
+    "eval_split",
+    "probe_dataset",
+    "probe_split",
+    "cache_dataset",
+    "on_bad_image",
+    "max_bad_fraction",
+    "max_image_pixels",
+    "prepare_size",
+    "jit_compile",
+}
+# Not compared: what belongs to one command, and what is compared by its outcome.
+_UNCOMPARED = {
+    "mode",
+    "model_dir",
+    "checkpoint",
+    "checkpoint_scope",
+    "resume_with_other_flags",
+    "from_scratch",
+    "preview_images",
+    "preview_pairs",
+    "embed_formats",
+    "eval_timeout",
+    "stem",
+    "seed",
+    "train_epochs",
+    "train_steps",
+}
+# Of these, other variables come; no flag makes them fit.
+_VARIABLES = {
+    "train_mode",
+    "num_classes",
+    "optimizer",
+    "lineareval_while_pretraining",
+    "fine_tune_after_block",
+    "ft_proj_selector",
+}
+
+
+def require_same_run(config, prefix, found, about, say):
+    """Refuses to go on with a run under flags that would make it another.
+
+    Args:
+        config: `RunConfig`.
+        prefix: Str, the checkpoint to go on from.
+        found: Dict, its `description`.
+        about: Dict, the `description` of this run.
+        say: Callable that prints a line for the user; it is told what else differs.
+
+    Raises:
+        UserError: With a table of what differs.
+    """
+    then, now = found.get("flags", {}), config.flags()
+    changed = {
+        name: (then[name], now[name])
+        for name in then
+        if name in now and name not in _UNCOMPARED and then[name] != now[name]
+    }
+    for name in ("num_classes", "train_steps", "num_examples"):
+        # Checkpoints of earlier versions do not say all.
+        if found.get(name, about[name]) != about[name]:
+            changed[name] = (found[name], about[name])
+    if config.train.seed not in (None, found["seed"]):
+        changed["seed"] = (found["seed"], config.train.seed)
+    decisive = {"num_classes", "train_steps", "num_examples", "seed"}
+    for part in _PARTS:
+        fields = dataclasses.fields(getattr(config, part))
+        decisive |= {field.name for field in fields} - _HARMLESS
+    refused = {name: changed[name] for name in changed if name in decisive}
+    unfit = refused.keys() & _VARIABLES
+    if unfit or (refused and not config.resume_with_other_flags):
+        cure = (
+            "Give the flags that it was made with, or another folder; "
+            f"--checkpoint={config.model_dir} starts a new run from its weights."
+        )
+        if not unfit:
+            cure += " --resume_with_other_flags goes on all the same."
+        raise UserError(
+            f"--model_dir={config.model_dir}: {prefix} is of a run with other flags.\n"
+            f"{differences.table(refused)}\n{cure}"
+        )
+    if changed:
+        listed = [
+            f"{name}={now} (it was {was})" for name, (was, now) in changed.items()
+        ]
+        say(f"Resumed with other flags: {', '.join(listed)}.")

@@ -1,0 +1,30 @@
+"""Text of others, made fit for a terminal, a log or a picture."""
+
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+
+def printable(text):
+    r"""A name on one line: "?" for what controls a terminal or cannot be shown.
+
+    Args:
+        text: Str or bytes, such as the name of a file, whatever its bytes are.
+
+    Example:
+        >>> printable("a\x1b[31m\nb.png")
+        'a?[31m?b.png'
+    """
+    if isinstance(text, bytes):
+        text = text.decode(errors="replace")
+    return "".join(map(_shown, text))
+
+
+def printable_lines(text):
+    """The same for text of several lines, which stay."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
+def _shown(letter):
+    if letter.isprintable():
+        return letter
+    is_surrogate = "\ud800" <= letter <= "\udfff"  # a byte that is not UTF-8
+    return _REPLACEMENT if is_surrogate else "?"

@@ -1,0 +1,184 @@
+"""What `fit` cannot learn from, refused in words.
+
+Values are looked at in the graph, where every batch passes. XLA leaves such checks out,
+and so do TPUs; `fit` also looks at the first batch of arrays before it starts.
+"""
+
+import contextlib
+import re
+
+import tensorflow as tf
+
+from simclr_tf.errors import UserError
+
+_MARK = "simclr_tf: "
+_FAILED = re.compile(rf"assertion failed: \[{_MARK}(.*?)\]\s*(?:\[\[|\[Op:|\n|$)")
+# Resizing may pass the bounds of what it resizes by so much.
+_OVERSHOOT = 0.25
+# Views may be standardised, which leaves them within so many deviations.
+_VIEW_BOUND = 16.0
+_SHAPES = "[N, H, W, 3], or grey [N, H, W, 1] or [N, H, W]"
+
+
+@contextlib.contextmanager
+def in_words():
+    """Makes a check that failed in the graph a `UserError`."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        failed = _FAILED.search(str(error))
+        if failed is None:
+            raise
+        raise UserError(failed[1].replace("] [", " ")) from None
+
+
+def raw_images(images):
+    """Images as augmentations take them, `[B, H, W, 3]`, of those that `fit` takes.
+
+    Args:
+        images: uint8, uint16 or float in [0, 1], `[B, H, W, 3]`, or grey `[B, H, W, 1]`
+            or `[B, H, W]`.
+
+    Raises:
+        UserError: If they have another dtype or shape. Values are looked at in the
+            graph, see `in_words`.
+    """
+    images = tf.convert_to_tensor(images)
+    require_kind(images.dtype, images.shape)
+    if images.dtype.is_floating:
+        images = _within(
+            images,
+            -_OVERSHOOT,
+            1 + _OVERSHOOT,
+            "Float images must be in 0..1. Divide those in 0..255 by 255, or pass them "
+            "as uint8; of those in -1..1 pass images / 2 + 0.5.",
+        )
+    return as_rgb(images)
+
+
+def require_kind(dtype, shape):
+    """Refuses batches whose dtype or shape is not that of images."""
+    if dtype not in (tf.uint8, tf.uint16) and not dtype.is_floating:
+        raise UserError(
+            f"Images must be uint8 0..255 or float 0..1, got {dtype.name}: pass "
+            "images.astype(uint8)."
+        )
+    if shape.rank is None:
+        return
+    channels = shape[-1] if shape.rank == 4 else 1
+    if shape.rank in (3, 4) and channels in (1, 3, None):
+        if shape.rank == 3 and shape[-1] == 3:
+            raise UserError(
+                f"Images must be {_SHAPES}, got {shape}, which is one image: pass "
+                "images[None]."
+            )
+        return
+    cure = ""
+    if shape.rank == 4 and shape[1] in (1, 3):
+        cure = ": the channels come first. Pass numpy.moveaxis(images, 1, -1)"
+    elif channels == 4:
+        cure = ": pass images[..., :3], without the fourth channel"
+    raise UserError(f"Images must be {_SHAPES}, got {shape}{cure}.")
+
+
+def as_rgb(images):
+    """Images with three channels; those of grey ones are equal."""
+    if images.shape.rank == 3:
+        images = images[..., tf.newaxis]
+    return tf.image.grayscale_to_rgb(images) if images.shape[-1] == 1 else images
+
+
+def views(view):
+    """Float views, if they are finite and not in 0..255."""
+    return _within(
+        view,
+        -_VIEW_BOUND,
+        _VIEW_BOUND,
+        "Float views must be in 0..1, or standardised. Divide those in 0..255 by 255, "
+        "or pass them as uint8.",
+    )
+
+
+def labels(labels, num_classes):
+    """Int `[B]` labels, if each is a class, or -1 for an image without."""
+    return _checked(
+        labels,
+        tf.reduce_all((labels >= -1) & (labels < num_classes)),
+        lambda: [
+            f"Labels must be in 0..{num_classes - 1}, the classes of num_classes="
+            f"{num_classes}, or -1 where an image has none.",
+            *_range(labels),
+        ],
+    )
+
+
+def require_label_kind(labels, num_classes):
+    """Refuses labels whose dtype or shape is not that of labels."""
+    dtype = tf.as_dtype(labels.dtype)
+    if not (dtype.is_integer or dtype.is_floating or dtype.is_bool):
+        raise UserError(
+            f"Labels must be whole numbers in 0..{num_classes - 1}, got {dtype.name}."
+        )
+    columns = labels.shape[-1] if len(labels.shape) == 2 else 1
+    if columns not in (1, num_classes, None):
+        raise UserError(
+            f"One-hot labels must have num_classes={num_classes} columns, got "
+            f"{columns}."
+        )
+
+
+def several(views):
+    """The views, if the batch has an image to tell the others from.
+
+    Under several replicas each may have one.
+    """
+    if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+        return views
+    cure = "or dataset.batch(..., drop_remainder=True)"
+    first, *rest = views
+    first = _checked(first, tf.shape(first)[0] > 1, lambda: [alone(cure)])
+    return first, *rest
+
+
+def alone(cure):
+    """What is said of a batch of one image."""
+    return (
+        "A batch must have at least 2 images, got 1, which has no other to be told "
+        f"from. Use another batch_size, {cure}."
+    )
+
+
+def _within(values, low, high, allowed):
+    inside = tf.reduce_all((values >= low) & (values <= high))  # no NaN is
+    return _checked(values, inside, lambda: [allowed, *_range(values)])
+
+
+def _range(values):
+    """What came, for the end of a message."""
+    numbers = tf.cast(values, tf.float32)
+    finite = tf.math.is_finite(numbers)
+    strange = tf.reduce_sum(tf.cast(~finite, tf.int32))
+    numbers = tf.where(finite, numbers, 0.0)
+    low, high = tf.reduce_min(numbers), tf.reduce_max(numbers)
+    return ["Got values from", low, "to", high, "and", strange, "NaN or infinite."]
+
+
+def _checked(values, is_right, message):
+    """`values`, once it is known that they are right.
+
+    Args:
+        values: Tensor.
+        is_right: Bool scalar tensor.
+        message: Callable that gives strings and scalars, which are joined.
+    """
+    if isinstance(tf.distribute.get_strategy(), tf.distribute.TPUStrategy):
+        return values
+
+    def refuse():
+        first, *rest = message()
+        data = [f"{_MARK}{first}", *rest]
+        tf.raw_ops.Assert(condition=False, data=data, summarize=1)
+        return False
+
+    with tf.control_dependencies([tf.cond(is_right, lambda: True, refuse)]):
+        return tf.identity(values)
