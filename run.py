@@ -1,5 +1,6 @@
 """The command: parse flags, build a config, start the mode. Nothing else."""
 
+import os
 import signal
 import sys
 
@@ -20,6 +21,7 @@ def main(argv=None):
 
 
 def _main(argv):
+    os.umask(os.umask(0o022) | 0o002)  # whatever the user's: nothing for all to write
     if {"-h", "--help", "--helpshort", "--helpfull"} & set(argv):
         print(flags.help_text())
         return 0

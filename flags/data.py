@@ -35,8 +35,9 @@ values.integer(
 values.string(
     "probe_dataset",
     None,
-    "Another, labelled data set for the evaluators: they learn from its --probe_split "
-    "and are judged on its --eval_split. The linear head learns from --dataset alone.",
+    "Another, labelled data set: the linear head beside pre-training and the "
+    "evaluators learn from its --probe_split and are judged on its --eval_split. "
+    "Labels of --dataset are then not used in pre-training.",
 )
 values.string("probe_split", "train", "Split of --probe_dataset to learn from.")
 values.string(
@@ -49,6 +50,12 @@ values.string(
 )
 values.string(
     "tfrecord_name_key", "image/filename", "TFRecord: feature of the file's name."
+)
+values.boolean(
+    "allow_outside_paths",
+    False,
+    "Read images that a file with a list of them names by paths such as ../a.png, out "
+    "of its own folder. Paths from the root are always read.",
 )
 values.boolean(
     "cache_dataset", False, "Keep decoded images in memory after the first pass."
@@ -139,8 +146,8 @@ values.floating(
 values.integer(
     "num_small_views",
     0,
-    "pretrain: views of lower size and smaller crops beside the two, SwAV's multi-crop; "
-    "each is to find both. 0: none.",
+    "pretrain: SwAV's multi-crop, so many views of smaller crops and lower size beside "
+    "the two, each of which is to find both. 0: none.",
     low=0,
     high=64,
 )

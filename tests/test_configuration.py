@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import types
 
 import numpy as np
 import pytest
@@ -10,6 +11,9 @@ from PIL import Image
 
 import flags
 import run
+from simclr_tf import optimizers
+from simclr_tf.errors import UserError
+from simclr_tf.experiment import checkpoints, files, networks, resuming
 
 SHORT = "--train_batch_size=8 --warmup_epochs=0 --train_steps=2 --seed=1".split()
 NETWORKS = {
@@ -23,7 +27,7 @@ NETWORKS = {
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """Folder `data` of two classes, and `pretrained`, a run on it."""
+    """Folder `data` of two classes, and `pretrained`, a run after its last step."""
     home = tmp_path_factory.mktemp("configuration")
     random = np.random.RandomState(0)
     for split in ("train", "test"):
@@ -32,8 +36,14 @@ def home(tmp_path_factory):
             folder.mkdir(parents=True, exist_ok=True)
             pixels = random.randint(0, 256, [9, 10, 3]).astype("uint8")
             Image.fromarray(pixels).save(folder / f"{number}.png")
-    networks = [f"--{name}={value}" for name, value in NETWORKS.items()]
-    assert command(home, *networks, "--use_blur=False", model_dir="pretrained") == 0
+    arguments = [*SHORT, f"--dataset={home / 'data'}", "--eval_split=test"]
+    arguments += [f"--{name}={value}" for name, value in NETWORKS.items()]
+    arguments += ["--use_blur=False", f"--model_dir={home / 'pretrained'}"]
+    config, values = flags.parse(["run.py", *arguments], print)
+    model = networks.build_model(config, optimizers.WarmupCosine(1.0, 0, 2), 2)
+    about = checkpoints.description(config, model, 1, train_steps=2, num_examples=16)
+    checkpoints.manager(model, about, config.model_dir, 1).save(checkpoint_number=2)
+    files.write_json(f"{config.model_dir}/flags.json", values)
     return home
 
 
@@ -57,9 +67,16 @@ def start(home, tmp_path, capsys):
 
 
 @pytest.fixture
-def mine(home, tmp_path):
-    """A copy of the pre-trained run."""
-    return shutil.copytree(home / "pretrained", tmp_path / "mine")
+def parse(tmp_path):
+    """Reads a command line; returns the configuration and what was said."""
+
+    def parse_arguments(*arguments):
+        said = []
+        places = ["--dataset=bundled", f"--model_dir={tmp_path / 'run'}"]
+        config, _ = flags.parse(["run.py", *places, *arguments], said.append)
+        return config, "".join(said)
+
+    return parse_arguments
 
 
 def worked(result):
@@ -77,10 +94,6 @@ def refused(result):
 def remembered(folder):
     with open(folder / "flags.json", encoding="utf-8") as file:
         return json.load(file)
-
-
-def files_of(folder):
-    return {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
 
 
 def test_finetuning_and_all_that_follows_need_no_flag_of_the_networks(
@@ -104,14 +117,24 @@ def test_finetuning_and_all_that_follows_need_no_flag_of_the_networks(
     assert (moved / "result.json").read_text() == results
 
 
-def test_an_image_size_beside_the_checkpoint_wins_and_the_stem_stays(start, home):
+def test_an_image_size_beside_the_checkpoint_wins_and_the_stem_stays(parse, home):
     again = ["--train_mode=finetune", f"--checkpoint={home / 'pretrained'}"]
-    out = worked(start(*again, "--image_size=36"))
-    assert "--image_size=36 instead of the 8 of " in out
-    assert "ResNet-18 x 0.0625 at 36 px" in out
+    config, said = parse(*again, "--image_size=36")
+    assert "--image_size=36 instead of the 8 of " in said
+    assert (config.data.image_size, config.model.stem) == (36, "cifar")
+    assert config.model.resnet_depth == 18
 
 
-def test_other_networks_are_refused_in_a_table(start, home, tmp_path):
+def test_networks_of_a_preset_do_not_win(parse, home):
+    again = ["--train_mode=finetune", f"--checkpoint={home / 'pretrained' / 'ckpt-2'}"]
+    config, said = parse(*again, "--preset=cifar10_linear_eval")
+    assert NETWORKS["image_size"] == config.data.image_size
+    assert NETWORKS["width_multiplier"] == config.model.width_multiplier
+    assert config.model.proj_out_dim == 128  # the head is not read
+    assert "ckpt-2: image_size=8, resnet_depth=18, stem=cifar, width_mult" in said
+
+
+def test_other_networks_are_refused_in_a_table(start, parse, home, tmp_path):
     again = ["--train_mode=finetune", f"--checkpoint={home / 'pretrained'}"]
     err = refused(start(*again, "--proj_out_dim=16", "--resnet_depth=18"))
     assert "pretrained/ckpt-2 holds other networks than the flags ask for.\n" in err
@@ -119,75 +142,102 @@ def test_other_networks_are_refused_in_a_table(start, home, tmp_path):
     assert "resnet_depth" not in err
     assert not os.path.exists(tmp_path / "run")
     # A head that is not read may be another.
-    worked(start(*again, "--proj_out_dim=16", "--checkpoint_scope=encoder"))
+    config, _ = parse(*again, "--proj_out_dim=16", "--checkpoint_scope=encoder")
+    assert config.model.proj_out_dim == 16
 
 
 def test_a_student_has_the_networks_of_its_checkpoint_or_the_size_of_its_teacher(
-    start, home, tmp_path
+    parse, home
 ):
     distill = ["--train_mode=distill", f"--teacher={home / 'pretrained'}"]
-    out = worked(start(*distill, f"--checkpoint={home / 'pretrained'}"))
-    assert "ResNet-18 x 0.0625 at 8 px" in out
-    small = ["--resnet_depth=18", "--width_multiplier=0.03"]
-    out = worked(start(*distill, *small, model_dir=tmp_path / "new"))
-    assert "ResNet-18 x 0.03 at 8 px" in out
+    config, _ = parse(*distill, f"--checkpoint={home / 'pretrained'}")
+    assert NETWORKS.items() <= config.flags().items()
+    config, _ = parse(*distill)
+    assert (config.data.image_size, config.model.resnet_depth) == (8, 50)
 
 
-def test_resuming_says_flags_that_do_no_harm(start, mine):
-    flags = ["--cache_dataset", "--checkpoint_steps=1", "--on_bad_image=fail"]
-    out = worked(start(*flags, "--use_blur=False", model_dir=mine))
+def test_a_selector_counts_the_layers_of_the_checkpoints_head(parse, home):
+    known = [f"--checkpoint={home / 'pretrained'}", "--train_mode=finetune"]
+    with pytest.raises(UserError, match="--ft_proj_selector must be at most 2, "):
+        parse(*known, "--ft_proj_selector=3")
+
+
+def test_a_run_goes_on_under_harmless_flags_alone(start, home, tmp_path):
+    mine = shutil.copytree(home / "pretrained", tmp_path / "mine")
+    before = {path: path.stat().st_mtime_ns for path in mine.rglob("*")}
+    err = refused(start("--learning_rate=1", model_dir=mine))
+    assert "mine/ckpt-2 is of a run with other flags.\n" in err
+    shown = [" ".join(line.split()) for line in err.splitlines()]
+    assert "learning_rate 0.3 1.0" in shown and "use_blur False True" in shown
+    assert before == {path: path.stat().st_mtime_ns for path in mine.rglob("*")}
+    out = worked(start("--use_blur=False", "--cache_dataset", model_dir=mine))
+    assert "Resumed with other flags: cache_dataset=True (it was False).\n" in out
     assert "at the last step already" in out
-    (line,) = [line for line in out.splitlines() if "Resumed with other flags" in line]
-    for text in (
-        "cache_dataset=True (it was False)",
-        "checkpoint_steps=1 (it was 0)",
-        "on_bad_image=fail (it was skip)",
-    ):
-        assert text in line
+
+
+def resume(then, now, steps=(4, 4), images=(9, 9), classes=(2, 2)):
+    """What is said when a run that began with some flags goes on with others."""
+    described = []
+    for number, arguments in enumerate((then, now)):
+        data = ["--dataset=bundled", "--model_dir=no/such"]
+        config, _ = flags.parse(["run.py", *data, *arguments.split()], print)
+        model = types.SimpleNamespace(num_classes=classes[number])
+        seed = config.train.seed or 1
+        described.append(
+            checkpoints.description(config, model, seed, steps[number], images[number])
+        )
+    said = []
+    resuming.require_same_run(config, "ckpt-1", *described, said.append)
+    return "".join(said)
 
 
 @pytest.mark.parametrize(
-    ("flag", "row"),
+    "now",
     [
-        ("--learning_rate=1", "learning_rate             0.3        1.0"),
-        ("--use_blur", "use_blur                False       True"),
-        ("--seed=2", "seed                        1          2"),
-        ("--train_steps=3", "train_steps                 2          3"),
-        ("--optimizer=adam", "optimizer                lars       adam"),
-        ("--eval_split=train", None),
+        "--data_dir=d --on_bad_image=fail --max_bad_fraction=0.5",
+        "--checkpoint_steps=1 --keep_checkpoint_max=2 --train_summary_steps=5",
+        "--evaluators=knn --eval_split=test --distribution=none --jit_compile",
     ],
 )
-def test_resuming_refuses_flags_that_make_it_another_run(start, mine, flag, row):
-    before = files_of(mine)
-    result = start("--use_blur=False", flag, model_dir=mine)
-    if row is None:
-        worked(result)
-        return
-    err = refused(result)
-    shown = " ".join(row.split())
-    assert shown in [" ".join(line.split()) for line in err.splitlines()]
-    assert files_of(mine) == before
-    hopeless = flag == "--optimizer=adam"
-    assert ("--resume_with_other_flags" in err) != hopeless
-    result = start(
-        "--use_blur=False", flag, "--resume_with_other_flags", model_dir=mine
-    )
-    if hopeless:
-        refused(result)
-    else:
-        assert "Resumed with other flags: " in worked(result)
+def test_what_changes_nothing_is_said(now):
+    said = resume("", now)
+    for word in now.split():
+        assert f"{word[2:].split('=')[0]}=" in said
 
 
-def test_fewer_images_are_another_run(start, home, mine, tmp_path):
-    data = shutil.copytree(home / "data", tmp_path / "data")
-    os.remove(data / "train" / "cat" / "0.png")
-    changed = [f"--dataset={data}", "--use_blur=False"]
-    err = refused(start(*changed, model_dir=mine))
-    assert "num_examples" in err and "dataset" in err
+def test_nothing_is_said_where_nothing_differs():
+    assert resume("--seed=1", "--mode=train_then_eval --train_epochs=3") == ""
+    described = {"seed": 1}  # by an earlier version
+    config, _ = flags.parse(["run.py", "--dataset=bundled", "--model_dir=r"], print)
+    about = checkpoints.description(config, types.SimpleNamespace(num_classes=2), 1)
+    resuming.require_same_run(config, "ckpt-1", described, about, print)
 
 
-def test_a_selector_counts_the_layers_of_the_checkpoints_head(home, tmp_path):
-    known = [f"--checkpoint={home / 'pretrained'}", "--train_mode=finetune"]
-    known += [f"--model_dir={tmp_path}", f"--dataset={home / 'data'}"]
-    with pytest.raises(ValueError, match="--ft_proj_selector must be at most 2, "):
-        flags.parse(["run.py", *known, "--ft_proj_selector=3"], print)
+@pytest.mark.parametrize(
+    ("now", "row"),
+    [
+        ("--learning_rate=1", "learning_rate 0.3 1.0"),
+        ("--dataset=other", "dataset bundled other"),
+        ("--augmentation=crop", "augmentation crop_and_flip crop"),
+        ("--batch_norm_decay=0.5", "batch_norm_decay 0.9 0.5"),
+        ("--seed=2", "seed 1 2"),
+        ({"steps": (4, 5)}, "train_steps 4 5"),
+        ({"images": (10, 9)}, "num_examples 10 9"),
+        ({"classes": (3, 2)}, "num_classes 3 2"),
+        ("--optimizer=adam", "optimizer lars adam"),
+    ],
+)
+def test_what_makes_it_another_run_is_refused(now, row):
+    more = now if isinstance(now, dict) else {}
+    now = "" if more else now
+    with pytest.raises(UserError) as caught:
+        resume("--seed=1", now, **more)
+    lines = [" ".join(line.split()) for line in str(caught.value).splitlines()]
+    assert row in lines
+    anyway = f"{now} --resume_with_other_flags"
+    if "--resume_with_other_flags" in lines[-1]:
+        assert f"{row.split()[0]}=" in resume("--seed=1", anyway, **more)
+    else:  # other variables
+        assert row.split()[0] in ("optimizer", "num_classes")
+        with pytest.raises(UserError):
+            resume("--seed=1", anyway, **more)

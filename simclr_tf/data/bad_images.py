@@ -198,7 +198,7 @@ class BadImages:
             self._named.add(file)
             os.makedirs(os.path.dirname(self._path), exist_ok=True)
             with open(self._path, "a", encoding="utf-8") as log:
-                log.write(f"{file}\t{reason}\n")
+                log.write(f"{file}\t{printable(reason)}\n")
 
     def _say_one(self, file, reason):
         """Names it to the user, until there are many."""

@@ -1,5 +1,7 @@
 """The contact sheet of `preview` as one picture."""
 
+import unicodedata
+
 from PIL import Image, ImageDraw, ImageFont
 
 from simclr_tf.printing import printable
@@ -21,10 +23,11 @@ def draw(rows, header):
         `PIL.Image`, RGB.
     """
     views, pairs = len(rows[0].draws[0]), len(rows[0].draws)
-    width_of_draw = views * CELL + (views - 1) * _GAP
+    width_of_draw = sum(places(rows[0].draws[0])[-1][::2])
     lefts = [_MARGIN + _CAPTION, _MARGIN + _CAPTION + CELL + 3 * _GAP]
     lefts += [lefts[1] + n * (width_of_draw + 3 * _GAP) for n in range(1, pairs)]
     width = lefts[-1] + width_of_draw + _MARGIN
+    header = [_in_font(text) for text in header]
     lines = [line for text in header[1:] for line in _wrapped(text, width)]
     top = _MARGIN + 30 + _LINE * len(lines) + 40
     height = top + len(rows) * (CELL + 3 * _GAP) - 3 * _GAP + _MARGIN
@@ -32,7 +35,7 @@ def draw(rows, header):
     pen = ImageDraw.Draw(sheet)
     _write_lines(pen, _MARGIN, _MARGIN, [header[0]], 22, _INK)
     _write_lines(pen, _MARGIN, _MARGIN + 32, lines, _TEXT, _PALE)
-    kind = "pair" if views > 1 else "view"
+    kind = {1: "view", 2: "pair"}.get(views, "views")
     titles = ["image", *(f"{kind} {number + 1}" for number in range(pairs))]
     for left, title in zip(lefts, titles, strict=True):
         _write_lines(pen, left, top - _LINE - 4, [title], _TEXT, _PALE)
@@ -43,24 +46,51 @@ def draw(rows, header):
 
 
 def _draw_row(sheet, pen, row, top, lefts):
-    _write_lines(pen, _MARGIN, top, [_shortened(row.label)], _TEXT + 2, _INK)
-    details = [row.size, *_broken(printable(row.name))]
+    _write_lines(pen, _MARGIN, top, [_shortened(_in_font(row.label))], _TEXT, _INK)
+    details = [row.size, *_broken(_in_font(printable(row.name)))]
     _write_lines(pen, _MARGIN, top + _LINE + 4, details, _TEXT, _PALE)
     for left, pictures in zip(lefts, [[row.image], *row.draws], strict=True):
-        for number, picture in enumerate(pictures):
-            _paste(sheet, picture, left + number * (CELL + _GAP), top)
+        cells = places(pictures)
+        for picture, (right, down, side) in zip(pictures, cells, strict=True):
+            _paste(sheet, picture, left + right, top + down, side)
 
 
-def _paste(sheet, picture, left, top):
+def places(pictures):
+    """Where pictures stand in a row: a list of left, top and side of each cell.
+
+    Small views stand below one another, as large as they are beside the first view.
+    """
+    cells, left, top, side = [], 0, 0, 0
+    for picture in pictures:
+        before, side = side, CELL
+        if len(pictures) > 1:
+            # So that those of half the size stand in pairs.
+            side = (CELL + _GAP) * len(picture) // len(pictures[0]) - _GAP
+            side = max(side, _GAP)
+        if top + side > CELL:
+            left, top = left + before + _GAP, 0
+        cells.append((left, top, side))
+        top += side + _GAP
+    return cells
+
+
+def _paste(sheet, picture, left, top, side):
     """A picture in the middle of its cell; a small one in squares, not smoothed."""
     picture = Image.fromarray(picture)
-    scale = min(CELL / picture.width, CELL / picture.height)
+    scale = min(side / picture.width, side / picture.height)
     scale = int(scale) if scale >= 2 else scale
     size = [max(1, round(scale * side)) for side in picture.size]
     smooth = Image.Resampling.LANCZOS if scale < 2 else Image.Resampling.NEAREST
-    sheet.paste(_CELL_PAPER, (left, top, left + CELL, top + CELL))
-    place = (left + (CELL - size[0]) // 2, top + (CELL - size[1]) // 2)
+    sheet.paste(_CELL_PAPER, (left, top, left + side, top + side))
+    place = (left + (side - size[0]) // 2, top + (side - size[1]) // 2)
     sheet.paste(picture.resize(size, smooth), place)
+
+
+def _in_font(text):
+    """Text in the letters that Pillow's own font has: ASCII."""
+    letters = unicodedata.normalize("NFKD", text)
+    letters = (letter for letter in letters if not unicodedata.combining(letter))
+    return "".join(letter if letter.isascii() else "?" for letter in letters)
 
 
 def _write_lines(pen, left, top, lines, size, color):

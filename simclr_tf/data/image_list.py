@@ -2,8 +2,8 @@
 
 import gzip
 import json
-import os
 
+from simclr_tf import atomic
 from simclr_tf.data.sources import FileSource
 from simclr_tf.errors import UserError
 
@@ -27,10 +27,7 @@ def save(path, source, words):
         "labels": None if labels is None else labels.tolist(),
         "paths": origin.paths,  # bytes that are not UTF-8 become escapes of JSON
     }
-    unfinished = f"{path}.tmp"
-    with gzip.open(unfinished, "wt", encoding="ascii") as file:
-        json.dump(table, file)
-    os.replace(unfinished, path)
+    atomic.write(path, gzip.compress(json.dumps(table).encode("ascii")))
 
 
 def load(path, words):

@@ -54,7 +54,9 @@ class Info:
     image_shape: tuple[int, int, int] | None
 
 
-def load(name, split="train", data_dir=None, with_info=False):
+def load(
+    name, split="train", data_dir=None, with_info=False, allow_outside_paths=False
+):
     """A data set as `model.fit` takes it.
 
     Args:
@@ -66,6 +68,8 @@ def load(name, split="train", data_dir=None, with_info=False):
         split: Str, such as "train" or "test".
         data_dir: Str or None, where TensorFlow Datasets keeps its data.
         with_info: Bool, whether to return an `Info` too.
+        allow_outside_paths: Bool, whether relative paths in a file that lists images
+            may lead out of its folder.
 
     Returns:
         Unbatched `tf.data.Dataset` of `(image, label)`, or of `image` where there are
@@ -79,7 +83,7 @@ def load(name, split="train", data_dir=None, with_info=False):
         >>> info.num_examples, info.num_classes, info.image_shape
         (2000, 10, (28, 28, 3))
     """
-    source = open_source(name, split, data_dir)
+    source = open_source(name, split, data_dir, allow_outside_paths=allow_outside_paths)
     dataset = source.as_dataset()
     dataset = dataset.apply(
         tf.data.experimental.assert_cardinality(source.num_examples)
@@ -90,7 +94,14 @@ def load(name, split="train", data_dir=None, with_info=False):
     return (dataset, info) if with_info else dataset
 
 
-def open_source(name, split="train", data_dir=None, keys=DEFAULT_KEYS, policy=SKIP_FEW):
+def open_source(
+    name,
+    split="train",
+    data_dir=None,
+    keys=DEFAULT_KEYS,
+    policy=SKIP_FEW,
+    allow_outside_paths=False,
+):
     """A data set as a `Source`.
 
     Args:
@@ -99,26 +110,29 @@ def open_source(name, split="train", data_dir=None, keys=DEFAULT_KEYS, policy=SK
         data_dir: Str or None, as of `load`.
         keys: `Keys`, the names of the features of TFRecord files.
         policy: `BadImagePolicy`, what is done about files that cannot be read.
+        allow_outside_paths: Bool, as of `load`.
 
     Raises:
         UserError: As of `load`.
     """
-    return find(name, data_dir, keys).open(split, policy)
+    return find(name, data_dir, keys, allow_outside_paths).open(split, policy)
 
 
-def find(name, data_dir=None, keys=DEFAULT_KEYS):
+def find(name, data_dir=None, keys=DEFAULT_KEYS, allow_outside_paths=False):
     """A data set by its splits, of which none is opened; arguments as `open_source`."""
     if name == "bundled":
         understood = {"validation"}.__contains__  # as the published code calls it
         return DataSet(name, ("test", "train"), _open_bundled, understood)
     try:
-        return _find(name, os.path.expanduser(name), data_dir, keys)
+        return _find(
+            name, os.path.expanduser(name), data_dir, keys, allow_outside_paths
+        )
     except tf.errors.OpError as error:  # of another file system
         reason = error.message.splitlines()[0]
         raise UserError(f"--dataset={name} cannot be reached: {reason}.") from error
 
 
-def _find(name, path, data_dir, keys):
+def _find(name, path, data_dir, keys, allow_outside_paths):
     if tree.is_folder(path):
         if prepared.is_prepared(path):
             return prepared.find_prepared(name, path)
@@ -129,7 +143,7 @@ def _find(name, path, data_dir, keys):
             return find_records(name, complete(name, records), keys)
         return find_folders(name, [path])
     if tree.is_file(path):
-        return _find_file(name, path, keys)
+        return _find_file(name, path, keys, allow_outside_paths)
     if "," in path:
         return find_folders(name, _folders(name))
     if set(path) & tree.WILDCARDS:
@@ -146,10 +160,10 @@ def _records_alone(folder):
     return records
 
 
-def _find_file(name, path, keys):
+def _find_file(name, path, keys, allow_outside_paths):
     extension = os.path.splitext(path)[1].lower()
     if extension in manifest.EXTENSIONS:
-        return manifest.find_manifest(path)
+        return manifest.find_manifest(path, allow_outside_paths)
     if extension in numpy_files.EXTENSIONS:
         return numpy_files.find_arrays(path)
     if is_records(path):
@@ -216,7 +230,7 @@ def _find_absent(name, path, data_dir, keys):
 
 def _open_bundled(split):
     split = {"validation": "test"}.get(split, split)
-    with np.load(os.path.join(_BUNDLED, f"{split}.npz")) as arrays:
+    with np.load(os.path.join(_BUNDLED, f"{split}.npz"), allow_pickle=False) as arrays:
         return ArraySource(
             arrays["images"],
             arrays["labels"],

@@ -117,7 +117,7 @@ def train_batches(
         num_steps: Int, the step at which the data set ends.
         view: Layer of `simclr_tf.augmentation`, called as `view(images, training=True,
             seed=...)`, or a sequence of `num_views` of them.
-        num_views: 2, or 1 for fine-tuning.
+        num_views: Int, 1 for fine-tuning, above 2 for small views too.
         seed: Int.
         start_step: Int, the first step.
         cache: Bool, whether to keep decoded images in memory (random access to images
@@ -127,7 +127,8 @@ def train_batches(
 
     Returns:
         `tf.data.Dataset` of `num_steps - start_step` batches: `((view_a, view_b),
-        labels)` or `(images, labels)`, without `labels` where there are none.
+        labels)` or `(images, labels)`, without `labels` where there are none; more
+        views follow the first two.
 
     Raises:
         ValueError: If the replicas do not divide the batch.

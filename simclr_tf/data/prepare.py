@@ -7,6 +7,7 @@ import time
 import numpy as np
 import tensorflow as tf
 
+from simclr_tf import atomic
 from simclr_tf.data import images
 from simclr_tf.data.bad_images import BadImages
 from simclr_tf.data.sources import prepared
@@ -51,7 +52,7 @@ def prepare(source, split, directory, size, bad_images=None, say=print):
             first = number * _PER_SHARD
             last = min(first + _PER_SHARD, source.num_examples)
             _write_shard(path, source, range(first, last), size, bad_images)
-        with np.load(f"{path}.npz") as part:
+        with np.load(f"{path}.npz", allow_pickle=False) as part:
             parts.append((name, {key: part[key] for key in part.files}))
         seconds = time.perf_counter() - start
         say(f"  {name} {'is there' if kept else f'written, {seconds:.0f} s'}")
@@ -102,7 +103,10 @@ def _write_shard(path, source, numbers, size, bad_images):
     names, labels = source.file_names(), source.labels()
     rows = {"numbers": [], "offsets": [], "sizes": []}
     offset = 0
-    with tf.io.TFRecordWriter(f"{path}.tmp") as writer:
+    with (
+        atomic.replacing(path) as unfinished,
+        tf.io.TFRecordWriter(unfinished) as writer,
+    ):
         for number, encoded in zip(
             numbers, _copies(source, numbers, size, bad_images), strict=True
         ):
@@ -118,9 +122,7 @@ def _write_shard(path, source, numbers, size, bad_images):
             ):
                 rows[column].append(value)
             offset += len(record) + 16
-    np.savez(f"{path}.tmp.npz", **rows)
-    os.replace(f"{path}.tmp.npz", f"{path}.npz")
-    os.replace(f"{path}.tmp", path)
+    _write_arrays(f"{path}.npz", rows)
 
 
 def _copies(source, numbers, size, bad_images):
@@ -196,8 +198,7 @@ def _finish(directory, split, source, parts):
     if labels is not None:
         columns["labels"] = labels[kept]
     path = prepared.index_path(directory, split)
-    np.savez(f"{path}.tmp.npz", **columns)
-    os.replace(f"{path}.tmp.npz", path)
+    _write_arrays(path, columns)
     shards = [name for name, _ in parts]
     return {
         "shards": shards,
@@ -231,6 +232,9 @@ def _images_per_second(source, count=200):
 
 
 def _write_json(path, values):
-    with open(f"{path}.tmp", "w", encoding="utf-8") as file:
-        json.dump(values, file, indent=1)
-    os.replace(f"{path}.tmp", path)
+    atomic.write(path, json.dumps(values, indent=1))
+
+
+def _write_arrays(path, columns):
+    with atomic.replacing(path) as unfinished, open(unfinished, "wb") as file:
+        np.savez(file, **columns)

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from simclr_tf import atomic
 from simclr_tf.data import contact_sheet
 from simclr_tf.printing import printable
 
@@ -89,9 +90,7 @@ def write(rows, header, folder):
     paths = []
     for name, content in contents.items():
         paths.append(os.path.join(folder, name))
-        with open(f"{paths[-1]}.tmp", "wb") as file:
-            file.write(content)
-        os.replace(f"{paths[-1]}.tmp", paths[-1])
+        atomic.write(paths[-1], content)
     return paths
 
 
@@ -113,16 +112,26 @@ def page(rows, header):
 
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>{title}</title>
+<meta name="viewport" content="width=device-width">
 <style>
 body {{ font: 14px/1.4 sans-serif; margin: 2em; color: #222; }}
 p {{ margin: .2em 0; color: #555; max-width: 70em; }}
 table {{ border-spacing: 0; margin-top: 1em; }}
 td {{ padding: 6px 4px; border-top: 1px solid #ddd; vertical-align: top; }}
-td + td {{ padding-left: 18px; }}
+td + td {{ padding-left: 18px; white-space: nowrap; }}
 td:first-child {{ width: 14em; overflow-wrap: anywhere; }}
-img {{ width: 144px; height: 144px; object-fit: contain; background: #f3f3f3; }}
+img {{ object-fit: contain; background: #f3f3f3; outline: 1px solid #ddd;
+margin: 0 4px 4px 0; vertical-align: top; }}
 img.small {{ image-rendering: pixelated; }}
 small {{ color: #555; }}
+@media (max-width: 60em) {{
+body {{ margin: 1em; }}
+h1 {{ font-size: 1.5em; overflow-wrap: anywhere; }}
+table, tbody, tr, td {{ display: block; width: auto; }}
+tr {{ border-top: 1px solid #ddd; padding: 6px 0; }}
+td, td + td, td:first-child {{ border: 0; padding: 3px 0; width: auto;
+white-space: normal; }}
+}}
 </style>
 <h1>{title}</h1>{lines}
 <table>{body}</table></html>
@@ -134,17 +143,21 @@ def _html_row(row):
         f"<b>{html.escape(row.label)}</b><br>{row.size}<br>"
         f"<small>{html.escape(printable(row.name))}</small>"
     ]
-    cells += ["".join(map(_html_image, views)) for views in [[row.image], *row.draws]]
+    for views in [[row.image], *row.draws]:
+        sides = [side for *_, side in contact_sheet.places(views)]
+        shown = list(map(_html_image, views, sides))
+        cells.append("<br>".join(filter(None, map("".join, (shown[:2], shown[2:])))))
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>\n"
 
 
-def _html_image(image):
+def _html_image(image, side):
     picture, file = Image.fromarray(image), io.BytesIO()
-    small = ' class="small"' if max(picture.size) < contact_sheet.CELL else ""
-    picture.thumbnail([2 * contact_sheet.CELL] * 2)  # for dense screens
+    small = ' class="small"' if max(picture.size) < side else ""
+    picture.thumbnail([2 * side] * 2)  # for dense screens
     picture.save(file, "PNG")
     data = base64.b64encode(file.getvalue()).decode()
-    return f'<img{small} alt="" src="data:image/png;base64,{data}">'
+    size = f'width="{side}" height="{side}"'
+    return f'<img{small} alt="" {size} src="data:image/png;base64,{data}">'
 
 
 def _choose(source, count, seed):

@@ -12,6 +12,7 @@ import shutil
 
 import tensorflow as tf
 
+from simclr_tf import atomic
 from simclr_tf.errors import UserError
 from simclr_tf.literal_paths import literal
 
@@ -152,10 +153,7 @@ def write_state(folder):
     names = [f"ckpt-{step}" for step in steps(folder)]
     lines = [f'model_checkpoint_path: "{names[-1]}"']
     lines += [f'all_model_checkpoint_paths: "{name}"' for name in names]
-    path = os.path.join(folder, _STATE)
-    with open(f"{path}.tmp", "w", encoding="utf-8") as file:
-        file.write("\n".join(lines) + "\n")
-    os.replace(f"{path}.tmp", path)
+    atomic.write(os.path.join(folder, _STATE), "\n".join(lines) + "\n")
 
 
 def _kinds_by_step(folder):

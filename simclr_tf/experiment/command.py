@@ -37,6 +37,7 @@ def run(config, flag_values, say=print):
     if config.mode == "check":
         checking.check(config, say)
         return
+    files.require_possible(config.model_dir)  # before hours of work
     strategy = distribution.make_strategy(**dataclasses.asdict(config.devices))
     chief = distribution.is_chief(strategy)
     with distribution.naming_lost_workers(strategy):

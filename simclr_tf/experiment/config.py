@@ -28,6 +28,7 @@ class DataConfig:
     tfrecord_image_key: str = "image/encoded"
     tfrecord_label_key: str = "image/class/label"
     tfrecord_name_key: str = "image/filename"
+    allow_outside_paths: bool = False
     cache_dataset: bool = False
     image_size: int = 224
     on_bad_image: str = "skip"

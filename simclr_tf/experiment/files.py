@@ -4,9 +4,11 @@ import json
 import os
 import re
 import shutil
+import stat
 
 import tensorflow as tf
 
+from simclr_tf import atomic
 from simclr_tf.errors import UserError
 
 
@@ -23,10 +25,36 @@ def make_directory(path):
             pass
         os.remove(probe)
     except OSError as error:
-        raise UserError(
-            f"--model_dir={path} cannot be written: {error.strerror}. Give a folder "
-            "that you may write to."
-        ) from error
+        raise _unwritable(path, error) from error
+
+
+def require_possible(path):
+    """Refuses a run's folder that cannot be made, without making it.
+
+    Raises:
+        UserError: If a part of the path is no folder, or may not be written to.
+    """
+    place = os.path.abspath(path)
+    while True:
+        try:
+            is_folder = stat.S_ISDIR(os.stat(place).st_mode)
+        except FileNotFoundError:
+            place = os.path.dirname(place)
+            continue
+        except OSError as error:
+            raise _unwritable(path, error) from error
+        break
+    if not is_folder:
+        raise _unwritable(path, NotADirectoryError(0, f"{place} is no folder"))
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise _unwritable(path, PermissionError(0, f"{place} may not be written to"))
+
+
+def _unwritable(path, error):
+    return UserError(
+        f"--model_dir={path} cannot be written: {error.strerror}. Give a folder that "
+        "you may write to."
+    )
 
 
 def write_json(path, values):
@@ -35,12 +63,8 @@ def write_json(path, values):
     Raises:
         UserError: If it cannot be written.
     """
-    unfinished = f"{path}.tmp"
     try:
-        with open(unfinished, "w", encoding="utf-8") as file:
-            json.dump(values, file, indent=2, sort_keys=True)
-            file.write("\n")
-        os.replace(unfinished, path)
+        atomic.write(path, json.dumps(values, indent=2, sort_keys=True) + "\n")
     except OSError as error:
         raise UserError(
             f"--model_dir: {path} cannot be written: {error.strerror}."

@@ -45,9 +45,10 @@ def show(config, say=print):
 
 def _header(config, source, layers, seed):
     classes = f"{source.num_classes} classes" if source.num_classes else "no labels"
+    noun = "image" if source.num_examples == 1 else "images"
     lines = [
         f"{source.name}",
-        f"{source.num_examples:,} images, {classes}. --train_mode="
+        f"{source.num_examples:,} {noun}, {classes}. --train_mode="
         f"{config.train.train_mode} at {config.data.image_size} px, --seed={seed}.",
     ]
     full, small = layers[:2], layers[2:]

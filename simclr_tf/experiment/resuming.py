@@ -12,6 +12,7 @@ _HARMLESS = {
     "eval_split",
     "probe_dataset",
     "probe_split",
+    "allow_outside_paths",
     "cache_dataset",
     "on_bad_image",
     "max_bad_fraction",

@@ -1,5 +1,6 @@
 """The splits of a run: what it trains on, and what its evaluators learn from."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -28,9 +29,9 @@ def open_training(config, say, resumes=False):
         UserError: If it cannot be opened.
     """
     settings = config.data
-    found = _find(config, settings.dataset)
+    found = _find(config)
     source = reading.remembered_training_images(config) if resumes else None
-    source = source or found.open(settings.train_split, reading.policy(config))
+    source = source or _open(found, config, "train_split")
     if settings.probe_dataset or not _is_undivided(found, settings):
         return source
     held_out = _held_out(settings)
@@ -63,16 +64,14 @@ def open_for_evaluators(config, training, say):
     Raises:
         UserError: If it cannot be opened.
     """
-    settings, policy = config.data, reading.policy(config)
-    found = _find(config, settings.probe_dataset or settings.dataset)
-    learned_from = settings.train_split
-    if settings.probe_dataset:
-        learned_from = settings.probe_split
+    settings = config.data
+    flag = "probe_dataset" if settings.probe_dataset else "dataset"
+    learned_from = "probe_split" if settings.probe_dataset else "train_split"
+    found = _find(config, flag)
     if not _is_undivided(found, settings):
-        if training:
-            return found.open(learned_from, policy)
-        return found.open(_eval_split(found, settings, say), policy)
-    held_out, source = _held_out(settings), found.open(learned_from, policy)
+        taken = learned_from if training else "eval_split"
+        return _open(found, config, taken, flag, say)
+    held_out, source = _held_out(settings), _open(found, config, learned_from, flag)
     if not source.num_classes:
         return source  # nothing to judge by, which is refused
     if training:
@@ -87,12 +86,11 @@ def open_for_evaluators(config, training, say):
 
 def open_to_embed(config, say):
     """`--eval_split`, or all images where there are no splits."""
-    settings, policy = config.data, reading.policy(config)
-    found = _find(config, settings.dataset)
+    settings, found = config.data, _find(config)
     if _is_undivided(found, settings):
         say(f"No split {settings.eval_split}: all images are taken.")
-        return found.open(settings.train_split, policy)
-    return found.open(_eval_split(found, settings, say), policy)
+        return _open(found, config, "train_split")
+    return _open(found, config, "eval_split", say=say)
 
 
 def open_to_prepare(config, say):
@@ -105,13 +103,12 @@ def open_to_prepare(config, say):
     Raises:
         UserError: If the training split cannot be opened; that of evaluation may.
     """
-    settings, policy = config.data, reading.policy(config)
-    found = _find(config, settings.dataset)
-    sources = {settings.train_split: found.open(settings.train_split, policy)}
+    settings, found = config.data, _find(config)
+    sources = {settings.train_split: _open(found, config, "train_split")}
     judged_on = _eval_split(found, settings, say)
     if judged_on not in sources:
         try:
-            sources[judged_on] = found.open(judged_on, policy)
+            sources[judged_on] = found.open(judged_on, reading.policy(config))
         except UserError as error:
             say(f"Without --eval_split: {error}")
     return sources
@@ -122,17 +119,44 @@ def open_to_check(config):
     policy = dataclasses.replace(
         reading.policy(config), on_bad_image="skip", max_bad_fraction=1.0
     )
-    return _find(config, config.data.dataset).open(config.data.train_split, policy)
+    return _open(_find(config), config, "train_split", policy=policy)
 
 
-def _find(config, word):
+def _find(config, flag="dataset"):
+    """The data set that a flag names, which its errors name too."""
     settings = config.data
     keys = data.Keys(
         settings.tfrecord_image_key,
         settings.tfrecord_label_key,
         settings.tfrecord_name_key,
     )
-    return data.find(word, settings.data_dir, keys)
+    with _naming(flag):
+        return data.find(
+            getattr(settings, flag),
+            settings.data_dir,
+            keys,
+            settings.allow_outside_paths,
+        )
+
+
+def _open(found, config, split_flag, flag="dataset", say=None, policy=None):
+    """The split that a flag names, of the data set of another flag."""
+    split = getattr(config.data, split_flag)
+    if split_flag == "eval_split":
+        split = _eval_split(found, config.data, say)
+    absent = found.find(split) is None
+    with _naming(flag, f"--{split_flag}={split}: " if absent else ""):
+        return found.open(split, policy or reading.policy(config))
+
+
+@contextlib.contextmanager
+def _naming(flag, beginning=""):
+    """Makes errors about `--dataset` name the flag that the data set was given by."""
+    try:
+        yield
+    except UserError as error:
+        text = str(error).replace("--dataset=", f"--{flag}=")
+        raise UserError(beginning + text) from error
 
 
 def _is_undivided(found, settings):

@@ -125,7 +125,7 @@ def _number(word, name, text):
 
 
 def _require_order(word, arguments):
-    """Refuses ranges from high to low; an end that is not given, `build_views` knows."""
+    """Refuses ranges from high to low; `build_views` knows an end that is not given."""
     for low, high in (("min_area", "max_area"), ("min_sigma", "max_sigma")):
         if low in arguments and high in arguments and arguments[low] > arguments[high]:
             raise ValueError(

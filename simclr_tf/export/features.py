@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 
+from simclr_tf import atomic
 from simclr_tf.errors import UserError
 
 
@@ -207,15 +208,8 @@ def _replace(path, write):
     """
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        unfinished = f"{path}.tmp"
-        try:
-            with open(unfinished, "wb") as file:
-                write(file)
-            os.replace(unfinished, path)
-        except BaseException:
-            if os.path.exists(unfinished):
-                os.remove(unfinished)
-            raise
+        with atomic.replacing(path) as unfinished, open(unfinished, "wb") as file:
+            write(file)
     except OSError as error:
         raise UserError(
             f"{path} cannot be written: {error.strerror or error}. Give a path that "

@@ -86,7 +86,8 @@ def test_describes_its_steps():
     policy = augmentation.Policy([crop, augmentation.RandomSolarize()])
     assert augmentation.describe(policy) == (
         "RandomResizedCrop(image_size=8, area_range=0.08-1, "
-        "aspect_ratio_range=0.75-1.333, flip_probability=0.5), "
+        "aspect_ratio_range=0.75-1.333, flip_probability=0.5, "
+        "min_object_covered=0.1), "
         "RandomSolarize(probability=0.2, threshold=0.5)"
     )
 

@@ -127,6 +127,11 @@ def test_a_copy_that_is_not_whole_is_one_line(folder, tmp_path):
     list(data.train_batches(source, 7, 1, view=view, bad_images=bad))
     assert bad.indices == [0]
     about = json.loads((copy / "prepared.json").read_text())
+    elsewhere = json.dumps(about).replace("train-00000", "../train-00000")
+    (copy / "prepared.json").write_text(elsewhere)
+    with pytest.raises(UserError, match="must name files of its folder, got ../train"):
+        data.open_source(str(copy), "train")
+    (copy / "prepared.json").write_text(json.dumps(about))
     (copy / "train.index.npz").write_bytes(b"cut")
     with pytest.raises(UserError, match="train.index.npz cannot be read"):
         data.open_source(str(copy), "train")

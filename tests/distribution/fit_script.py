@@ -3,9 +3,10 @@
     fit_script.py KIND REPLICAS OUT RULE:DATA ...
 
 KIND is none, mirrored or multi_worker (with TF_CONFIG). RULE is lars or sgd. DATA is
-views (drawn beforehand), images (drawn by the model), pipeline (drawn by ours) or
-pieces (as pipeline, one image at a time through the networks, batch norm in inference);
-of views and images the last batch is smaller. `OUT/RULE-DATA[-worker].npz` gets the
+views (drawn beforehand), images (drawn by the model, by every kind of layer), pipeline
+(drawn by ours) or pieces (as pipeline, one image at a time through the networks, batch
+norm in inference); of views and images the last batch is smaller. To the images and the
+pieces belong small views. `OUT/RULE-DATA[-worker].npz` gets the
 losses, what `evaluate` gives, and how far every variable has moved.
 
 The networks are smooth, see `tests/networks.py`.
@@ -33,7 +34,7 @@ def make_encoder():
     norm = {"momentum": 0.5, "epsilon": 1e-5, "synchronized": True}
     return keras.Sequential(
         [
-            keras.Input([16, 16, 3]),
+            keras.Input([None, None, 3]),
             ConvolutionNorm(8, 3, norm=norm),
             ResidualBlock(16, 2, False, True, norm=norm),
             keras.layers.GlobalAveragePooling2D(),
@@ -44,7 +45,7 @@ def make_encoder():
 def make_model(rule, kind):
     """A small compiled SimCLR."""
     keras.utils.set_random_seed(3)
-    view = augmentation.SimCLRAugmentation(16, seed=5) if kind == "images" else None
+    view = policies(kind) if kind == "images" else None
     head = tf_models.ProjectionHead(num_layers=2, output_dim=8, batch_norm_decay=0.5)
     micro_batch_size = 1 if kind == "pieces" else None
     model = SimCLR(make_encoder(), head, view, 3, micro_batch_size, weight_decay=1e-3)
@@ -59,6 +60,24 @@ def make_model(rule, kind):
     return model
 
 
+def policies(kind):
+    """What draws each view."""
+    steps = augmentation.SimCLRAugmentation(16, seed=5).steps
+    if kind == "images":
+        steps += [
+            augmentation.RandomCutout(seed=0),
+            augmentation.RandomRotation90(seed=0),
+            augmentation.RandomGaussianNoise(seed=0),
+            augmentation.RandomSobel(0.2, seed=0),
+            augmentation.RandomSolarize(seed=0),
+            augmentation.RandomEqualize(seed=0),
+        ]
+    full = augmentation.Policy(steps, seed=5)
+    if kind == "pipeline":
+        return (full, full)
+    return (full, full) + 2 * (augmentation.small_view(full, 12, seed=6),)
+
+
 def batches(strategy, kind):
     """Three global batches of 12; of images and views the last has 7."""
     random = np.random.RandomState(0)
@@ -71,10 +90,11 @@ def batches(strategy, kind):
         views = tuple(random.rand(2, count, 16, 16, 3).astype("float32"))
         return tf.data.Dataset.from_tensor_slices((views, labels)).batch(BATCH)
     source = data.ArraySource(images, labels)
-    view = augmentation.SimCLRAugmentation(16, seed=5)
+    layers = policies(kind)
+    options = {"view": layers, "num_views": len(layers)}
     return distribution.distribute(
         strategy,
-        lambda share: data.train_batches(source, BATCH, STEPS, view=view, share=share),
+        lambda share: data.train_batches(source, BATCH, STEPS, share=share, **options),
         endless=True,
     )
 

@@ -108,6 +108,7 @@ OURS = {
     "small_view_size": 96,
     "small_view_min_area": 0.05,
     "small_view_max_area": 0.14,
+    "allow_outside_paths": False,
 }
 GIVEN = {"dataset": "cifar10", "model_dir": "run"}
 
@@ -225,6 +226,7 @@ CHANGED = {
     "tfrecord_image_key": "i",
     "tfrecord_label_key": "l",
     "tfrecord_name_key": "n",
+    "allow_outside_paths": True,
     "micro_batch_size": 0,  # of pretrain; see below
     "num_small_views": 0,  # of pretrain; see below
     "small_view_size": 48,

@@ -20,7 +20,7 @@ _DELIMITERS = ",;\t|"
 _COLUMNS = ("path", "label", "split")
 
 
-def find_manifest(path):
+def find_manifest(path, allow_outside_paths=False):
     """Images that a file lists.
 
     It has the column `path` (absolute, with ~, or relative to the file), and may have
@@ -29,12 +29,14 @@ def find_manifest(path):
 
     Args:
         path: Str, a .csv, .tsv or .parquet file.
+        allow_outside_paths: Bool, whether relative paths may lead out of its folder.
 
     Returns:
         `DataSet`.
 
     Raises:
-        UserError: If it cannot be read, has no such column or lists no image.
+        UserError: If it cannot be read, has no such column, lists no image, or leads
+            out of its folder.
     """
     try:
         read = _parquet_rows if path.lower().endswith(".parquet") else _csv_rows
@@ -56,7 +58,20 @@ def find_manifest(path):
             (f"{path} row {p}", "it has no split") for p, r in named if not r["split"]
         ]
         named = [(place, row) for place, row in named if row["split"]]
+    if not allow_outside_paths:
+        _require_inside(path, named)
     return _data_set(path, [row for _, row in named], columns, skipped)
+
+
+def _require_inside(path, rows):
+    """Refuses relative paths that climb: an image list of others may name any file."""
+    for place, row in rows:
+        if os.path.normpath(_slashed(row["path"])).split(os.sep)[0] == os.pardir:
+            raise UserError(
+                f"--dataset={path} row {place}: {printable(row['path'])} leads out of "
+                "the folder of the list. Write such paths from the root, or allow them "
+                "with --allow_outside_paths."
+            )
 
 
 def _data_set(path, rows, columns, skipped):
@@ -67,8 +82,6 @@ def _data_set(path, rows, columns, skipped):
             raise UserError(f"--dataset={path}: its column split is empty.")
     labels, classes = numbered([row["label"] for row in rows])
     files = [_resolved(row["path"], os.path.dirname(path)) for row in rows]
-    outside = sum(row["path"].startswith("..") for row in rows)
-    notes = [f"{outside} paths lead out of the folder of {path}."] if outside else []
 
     def read(split):
         taken = [
@@ -82,7 +95,6 @@ def _data_set(path, rows, columns, skipped):
             classes,
             f"{path} {split}" if splits else path,
             skipped,
-            notes,
         )
 
     return DataSet(path, splits, read)
@@ -182,7 +194,12 @@ def _require_path(path, header):
 
 
 def _resolved(file, folder):
-    """A path as the manifest means it; of Windows too, where it names no other file."""
+    """A path as the manifest means it."""
+    return os.path.join(folder, os.path.expanduser(_slashed(file)))
+
+
+def _slashed(file):
+    """A path of Windows too, where it names no other file."""
     if os.sep == "/" and "\\" in file and "/" not in file:
-        file = file.replace("\\", "/")
-    return os.path.join(folder, os.path.expanduser(file))
+        return file.replace("\\", "/")
+    return file

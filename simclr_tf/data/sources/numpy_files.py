@@ -9,6 +9,7 @@ numbered over all splits together.
 
 import contextlib
 import functools
+import os
 import re
 import zipfile
 import zlib
@@ -28,7 +29,7 @@ _IMAGES = ("images", "image", "x", "data", "arr_0")
 _LABELS = ("labels", "label", "y", "arr_1")
 _BROKEN = (
     *(OSError, ValueError, EOFError, TypeError, AttributeError, NotImplementedError),
-    *(zipfile.BadZipFile, zlib.error),
+    *(MemoryError, zipfile.BadZipFile, zlib.error),
 )
 _NAMED = re.compile(r"(?P<split>\w+)_(images?|labels?)|(?P<part>[xy])_(?P<of>\w+)")
 
@@ -68,8 +69,21 @@ def find_arrays(path):
             images = np.load(path, mmap_mode="r", allow_pickle=False)
             _require_images(path, "its array", images)
             return DataSet(path, None, lambda split: MappedSource(images, path))
+        _require_memory(path)
         with np.load(path, allow_pickle=False) as arrays:
             return _of_archive(path, list(arrays.files))
+
+
+def _require_memory(path):
+    """Refuses an archive whose arrays do not fit into memory, before any is taken."""
+    with zipfile.ZipFile(path) as archive:
+        size = sum(entry.file_size for entry in archive.infolist())
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if size > memory:
+        raise UserError(
+            f"--dataset={path} holds {size / 1e9:,.1f} GB of arrays, more than the "
+            f"{memory / 1e9:,.1f} GB of memory. A .npy file is not read into it."
+        )
 
 
 def _of_archive(path, names):

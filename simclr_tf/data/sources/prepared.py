@@ -16,6 +16,7 @@ from simclr_tf.data.images import decode
 from simclr_tf.data.sources.base import Source
 from simclr_tf.data.splits import DataSet
 from simclr_tf.errors import UserError
+from simclr_tf.printing import printable
 
 DESCRIPTION = "prepared.json"
 FORMAT = 1
@@ -34,7 +35,7 @@ class PreparedSource(Source):
     encoded = True
 
     def __init__(self, directory, split, about):
-        with np.load(index_path(directory, split)) as index:
+        with np.load(index_path(directory, split), allow_pickle=False) as index:
             columns = {name: index[name] for name in index.files}
         labels = columns.get("labels")
         classes = about["class_names"]
@@ -117,6 +118,11 @@ def open_prepared(path, split):
     for shard, size in zip(
         splits[split]["shards"], splits[split]["sizes"], strict=True
     ):
+        if os.path.basename(shard) != shard:  # a copy of others may name any file
+            raise UserError(
+                f"--dataset={path}: {DESCRIPTION} must name files of its folder, got "
+                f"{printable(shard)}."
+            )
         file = os.path.join(path, shard)
         found = os.path.getsize(file) if os.path.isfile(file) else None
         if found != size:

@@ -95,11 +95,21 @@ def test_splits(manifest):
         data.open_source(path, "test")
 
 
-def test_paths_that_lead_out_are_said(manifest, tmp_path):
-    (tmp_path / "lists").mkdir()
-    path = manifest("path\n../x/a.png\n", "lists/l.csv")
-    assert found(path) == (["a.png"], None)
-    assert any("lead out" in line for line in data.open_source(path).summary())
+@pytest.mark.parametrize(
+    "file", ["../x/a.png", "y/../../x/a.png", "..\\x\\a.png", "./../x/a.png"]
+)
+def test_paths_that_lead_out_are_refused_unless_asked_for(manifest, tmp_path, file):
+    (tmp_path / "lists" / "y").mkdir(parents=True)
+    path = manifest(f"path\n{file}\n", "lists/l.csv")
+    with pytest.raises(UserError, match=r"l.csv row 2: .* leads out of the folder"):
+        data.open_source(path)
+    source = data.open_source(path, allow_outside_paths=True)
+    assert [os.path.basename(name) for name in source.paths] == ["a.png"]
+    inside = manifest("path\ny/../../lists/../x/a.png\nlists/../x/a.png\n", "l.csv")
+    with pytest.raises(UserError, match="row 2"):
+        data.open_source(inside)
+    inside = manifest("path\nlists/../x/a.png\n", "m.csv")
+    assert found(inside) == (["a.png"], None)
 
 
 def test_tsv_and_parquet(manifest, tmp_path):
