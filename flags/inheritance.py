@@ -133,7 +133,7 @@ def _description(place, flag):
     _startup.import_tensorflow()  # not earlier: it takes seconds
     from simclr_tf.experiment import checkpoints
 
-    prefix = checkpoints.find(place, flag)
+    prefix = checkpoints.find(place, flag, say=lambda line: None)  # said later
     return prefix, checkpoints.describe(prefix, flag)
 
 

@@ -1,5 +1,7 @@
 """Flags: what the command does, where results go, on which devices."""
 
+import re
+
 from flags import values
 
 values.one_of(
@@ -59,6 +61,21 @@ values.integer(
 )
 values.integer(
     "keep_hub_module_max", 1, "SavedModels to keep. 0: all.", low=0, high=10**6
+)
+values.floating(
+    "checkpoint_minutes",
+    0.0,
+    "The longest time between two, beside --checkpoint_epochs or _steps. 0: any.",
+    low=0,
+    high=10**6,
+)
+values.string(
+    "keep_best",
+    None,
+    "Figure whose best checkpoint is kept too: loss, contrast_loss, contrast_acc, "
+    "supervised_loss, supervised_acc (means since the last line of the log), or one of "
+    "result.json such as eval/knn_top_1_accuracy, where --mode=eval runs beside the "
+    "training. Of losses the lowest is the best, else the highest.",
 )
 values.integer(
     "train_summary_steps",
@@ -142,6 +159,17 @@ def _schema_is_known(variable_schema, checkpoint_scope, given):
         return (
             f"--checkpoint_scope must be {meant} with --variable_schema="
             f"{variable_schema}, got {checkpoint_scope}. Leave out the schema."
+        )
+    return None
+
+
+@values.check
+def _best_is_of_a_figure(keep_best):
+    if keep_best and not re.fullmatch(r"(\w+_)?(loss|acc)|eval/\w+", keep_best):
+        return (
+            "--keep_best must be a loss or accuracy such as contrast_loss, "
+            "supervised_acc or eval/knn_top_1_accuracy, got "
+            f"{keep_best}."
         )
     return None
 

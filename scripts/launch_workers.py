@@ -40,6 +40,7 @@ def launch(command, addresses, index):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,  # Ctrl-C reaches it once, by way of this process
     )
 
 
@@ -65,12 +66,14 @@ def main():
     ]
     for thread in relays:
         thread.start()
-    try:
-        codes = [worker.wait() for worker in workers]
-    except KeyboardInterrupt:
+
+    def pass_on(number, frame):
         for worker in workers:
-            worker.send_signal(signal.SIGINT)
-        codes = [worker.wait() for worker in workers]
+            worker.send_signal(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, pass_on)
+    codes = [worker.wait() for worker in workers]
     for thread in relays:
         thread.join()
     return next((abs(code) for code in codes if code), 0)

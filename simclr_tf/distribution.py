@@ -135,21 +135,21 @@ def distribute(strategy, make_batches, endless=False):
 
 
 def from_all(strategy, value):
-    """What every process gives for an int, as a list, the chief's first.
+    """What every process gives for an int, or a list of them, the chief's first.
 
     All processes must call it. It is a barrier as well.
     """
     if num_workers(strategy) == 1:
         return [value]
-
-    @tf.function
-    def gathered(value):
-        context = tf.distribute.get_replica_context()
-        return context.all_gather(value[tf.newaxis], axis=0)
-
-    values = strategy.run(gathered, args=(tf.constant(value, tf.int64),))
+    values = strategy.run(_gathered, args=(tf.constant(value, tf.int64),))
     values = strategy.experimental_local_results(values)[0].numpy().tolist()
     return values[:: len(values) // num_workers(strategy)]
+
+
+@tf.function
+def _gathered(value):
+    context = tf.distribute.get_replica_context()
+    return context.all_gather(value[tf.newaxis], axis=0)
 
 
 @contextlib.contextmanager

@@ -12,3 +12,17 @@ class UserError(ValueError):
 
 class WorkerLostError(Exception):
     """Another process of a distributed run has stopped; nothing is wrong with this."""
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal asked the process to end.
+
+    Attributes:
+        number: Int, the signal's.
+        checkpoint: Str, the prefix that training was saved to before; or None.
+    """
+
+    def __init__(self, number, checkpoint=None):
+        super().__init__(number, checkpoint)
+        self.number = number
+        self.checkpoint = checkpoint

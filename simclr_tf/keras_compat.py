@@ -269,6 +269,17 @@ def optimizer_state(optimizer):
     return tf.train.Checkpoint(variables=[v.value for v in optimizer.variables])
 
 
+def track_kernels(network):
+    """Lets checkpoints of one Keras fill the networks of the other.
+
+    Keras 3 tracks the kernel of a dense or convolution layer as `_kernel`. Here it gets
+    the name that Keras 2 has for it beside that one.
+    """
+    for layer in network._flatten_layers() if IS_KERAS_3 else ():
+        if isinstance(getattr(layer, "_kernel", None), keras.Variable):
+            layer._track_trackable(layer._kernel, "kernel", overwrite=True)
+
+
 def learning_rate(optimizer):
     """A float, the rate of the next step."""
     rate = inner_optimizer(optimizer).learning_rate

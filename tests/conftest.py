@@ -15,6 +15,7 @@ _LONGEST = (
     "distribution/test_command",
     "training/test_simclr",
     "test_run",
+    "test_lasting_runs",
     "test_finetune",
     "test_eval_and_embed",
     "evaluation/test_callback",

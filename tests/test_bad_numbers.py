@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 import run
-from simclr_tf.training import callbacks
+from simclr_tf.experiment import saving
 from simclr_tf.training.simclr import SimCLR
 
 SMALL = (
@@ -84,13 +84,13 @@ def test_rewind_goes_on_from_the_last_checkpoint_and_resumes(
     assert (code, err) == (0, "")
     assert "not finite at step 3" in out and "Back to run/ckpt-2" in out
     with monkeypatch.context() as patch:
-        on_step = callbacks.SaveCheckpoints.on_step
+        save = saving.Keeper.save
 
-        def save_and_die(self, step, logs):
-            on_step(self, step, logs)
+        def save_and_die(self, step, figures):
+            save(self, step, figures)
             raise KeyboardInterrupt
 
-        patch.setattr(callbacks.SaveCheckpoints, "on_step", save_and_die)
+        patch.setattr(saving.Keeper, "save", save_and_die)
         flags = ("--on_nonfinite=rewind", "--checkpoint_steps=2")
         assert start(*flags, model_dir="killed")[0] == 130
     assert start(*flags, model_dir="killed")[0] == 0

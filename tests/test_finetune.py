@@ -13,8 +13,7 @@ from PIL import Image
 import flags
 import run
 from simclr_tf import data
-from simclr_tf.experiment import cached_features, labels
-from simclr_tf.training import callbacks
+from simclr_tf.experiment import cached_features, labels, saving
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SMALL = (
@@ -274,13 +273,13 @@ def test_linear_evaluation_under_two_replicas(home, start, pretrained, tmp_path)
 
 
 def die_at_the_first_checkpoint(monkeypatch):
-    on_step = callbacks.SaveCheckpoints.on_step
+    save = saving.Keeper.save
 
-    def save_and_die(self, step, logs):
-        on_step(self, step, logs)
+    def save_and_die(self, step, figures):
+        save(self, step, figures)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(callbacks.SaveCheckpoints, "on_step", save_and_die)
+    monkeypatch.setattr(saving.Keeper, "save", save_and_die)
 
 
 @pytest.mark.parametrize("mode", ["linear", "distill"])

@@ -12,8 +12,8 @@ from PIL import Image
 
 import run
 from simclr_tf import export
-from simclr_tf.experiment import training
-from simclr_tf.training import callbacks, memory
+from simclr_tf.experiment import saving, training
+from simclr_tf.training import memory
 
 SMALL = (
     "--image_size=8 --resnet_depth=18 --width_multiplier=0.0625 --num_proj_layers=2 "
@@ -138,13 +138,13 @@ def test_a_killed_run_resumes_bit_identical(start, tmp_path, monkeypatch):
     start(*flags, model_dir="whole")
 
     with monkeypatch.context() as patch:
-        on_step = callbacks.SaveCheckpoints.on_step
+        save = saving.Keeper.save
 
-        def save_and_die(self, step, logs):
-            on_step(self, step, logs)
+        def save_and_die(self, step, figures):
+            save(self, step, figures)
             raise KeyboardInterrupt
 
-        patch.setattr(callbacks.SaveCheckpoints, "on_step", save_and_die)
+        patch.setattr(saving.Keeper, "save", save_and_die)
         code, out, _ = start(*flags)
     assert code == 130 and "resumes" in out
     assert not os.path.exists(tmp_path / "run" / "ckpt-4.index")
@@ -185,13 +185,13 @@ def test_a_run_whose_files_vanish_ends_and_resumes_bit_identical(
     for text in ("skipped 1: it", "7.png", "Skipped the image", "cat/1.png"):
         assert text in out
     with monkeypatch.context() as patch:
-        on_step = callbacks.SaveCheckpoints.on_step
+        save = saving.Keeper.save
 
-        def save_and_die(self, step, logs):
-            on_step(self, step, logs)
+        def save_and_die(self, step, figures):
+            save(self, step, figures)
             raise KeyboardInterrupt
 
-        patch.setattr(callbacks.SaveCheckpoints, "on_step", save_and_die)
+        patch.setattr(saving.Keeper, "save", save_and_die)
         assert start(*flags)[0] == 130
     code, out, _ = start(*flags)
     assert code == 0 and "19 images" in out  # of the list, though 17 are there

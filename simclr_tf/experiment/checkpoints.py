@@ -8,12 +8,14 @@ import tensorflow as tf
 
 from simclr_tf import keras_compat
 from simclr_tf.errors import UserError
-from simclr_tf.experiment import differences
+from simclr_tf.experiment import checkpoint_files, differences
 from simclr_tf.experiment.config import ENCODER_FIELDS, HEAD_FIELDS, RESNET_FIELDS
+from simclr_tf.literal_paths import literal
 
+FORMAT = 1  # of what a checkpoint holds; a reader refuses those of a higher number
+
+_KERAS = 3 if keras_compat.IS_KERAS_3 else 2
 _CONFIG_KEY = "config/.ATTRIBUTES/VARIABLE_VALUE"
-# What TensorFlow raises for a checkpoint that is damaged, or deleted while it is read.
-_UNREADABLE = (tf.errors.OpError, IndexError, ValueError, RuntimeError)
 
 
 def description(config, model, seed, train_steps=None, num_examples=None):
@@ -27,6 +29,8 @@ def description(config, model, seed, train_steps=None, num_examples=None):
         num_examples: Int, images of the training split, or None.
     """
     return {
+        "format": FORMAT,
+        "keras": _KERAS,
         **dataclasses.asdict(config.model),
         "stem": stem(config),
         "image_size": config.data.image_size,
@@ -54,22 +58,28 @@ def stem(config):
     return "cifar" if config.data.image_size <= 32 else "imagenet"
 
 
-def find(path, flag):
+def find(path, flag, say=print):
     """The checkpoint prefix that a folder or a prefix stands for.
 
     Args:
-        path: Str, a folder with checkpoints (its latest is taken), or a prefix such as
-            `runs/demo/ckpt-300`.
+        path: Str, a folder with checkpoints (its newest that is whole is taken), or a
+            prefix such as `runs/demo/ckpt-300`.
         flag: Str, the flag that brought it, for the error.
+        say: Callable that prints a line for the user; it is told of damaged ones.
 
     Returns:
         Str, the prefix.
 
     Raises:
-        UserError: If there is no checkpoint.
+        UserError: If there is no checkpoint, or it is damaged.
     """
-    prefix = tf.train.latest_checkpoint(path) if os.path.isdir(path) else path
-    if prefix is None or not os.path.exists(f"{prefix}.index"):
+    if os.path.isdir(path):
+        prefix = checkpoint_files.newest(path, flag, say)
+    else:
+        prefix = path if checkpoint_files.is_there(path) else None
+        if prefix and (reason := checkpoint_files.damage(prefix)):
+            raise UserError(f"--{flag}={path}: it is damaged ({reason}).")
+    if prefix is None:
         raise UserError(
             f"--{flag}={path}: no checkpoint there. Allowed: a folder that a run "
             "wrote, or a prefix such as .../ckpt-300."
@@ -77,7 +87,7 @@ def find(path, flag):
     return prefix
 
 
-def chosen(config):
+def chosen(config, say=print):
     """The checkpoint of `--checkpoint`, or the newest in `--model_dir`.
 
     Returns:
@@ -87,15 +97,15 @@ def chosen(config):
         UserError: If there is no checkpoint.
     """
     flag = "checkpoint" if config.checkpoint else "model_dir"
-    return find(config.checkpoint or config.model_dir, flag), flag
+    return find(config.checkpoint or config.model_dir, flag, say), flag
 
 
 def unless_deleted(prefix, read):
     """`read()`, or None where it fails because the checkpoint is no longer there."""
     try:
         return read()
-    except (UserError, *_UNREADABLE):
-        if os.path.exists(f"{prefix}.index"):
+    except (UserError, *checkpoint_files.UNREADABLE):
+        if checkpoint_files.is_there(prefix):
             raise
         return None
 
@@ -103,14 +113,20 @@ def unless_deleted(prefix, read):
 def describe(prefix, flag):
     """The `description` inside the checkpoint `prefix`."""
     try:
-        reader = tf.train.load_checkpoint(prefix)
-        text = reader.get_tensor(_CONFIG_KEY)
-    except _UNREADABLE as error:
+        with literal(prefix) as path:
+            text = tf.train.load_checkpoint(path).get_tensor(_CONFIG_KEY)
+    except checkpoint_files.UNREADABLE as error:
         raise UserError(
             f"--{flag}={prefix}: not a checkpoint that this program wrote, or damaged "
             f"({str(error).splitlines()[0]})."
         ) from error
-    return json.loads(text)
+    about = json.loads(text)
+    if about.get("format", 0) > FORMAT:
+        raise UserError(
+            f"--{flag}={prefix} is of format {about['format']}, and this release reads "
+            f"up to {FORMAT}: take the release that wrote it, or a later one."
+        )
+    return about
 
 
 def probe_of_head(prefix, config):
@@ -158,26 +174,36 @@ def require_same(prefix, flag, wanted, encoder_only=False):
     return found
 
 
-def manager(model, about, directory, keep):
-    """A `tf.train.CheckpointManager` of `ckpt-<step>` with all that a run needs.
+def contents(model, about):
+    """What is saved of a run.
 
     Args:
         model: Compiled Keras model.
-        about: Dict, the run's `description`.
-        directory: Str, the run's folder.
-        keep: Int, how many checkpoints stay; 0 keeps all.
+        about: `tf.Variable`, string, the run's `description` as JSON.
+
+    Returns:
+        `tf.train.Checkpoint`.
     """
-    config = tf.Variable(json.dumps(about), trainable=False, dtype=tf.string)
-    checkpoint = tf.train.Checkpoint(
+    return tf.train.Checkpoint(
         model=_networks(model.encoder, model.projection_head, model.linear_head),
         optimizer=keras_compat.optimizer_state(model.optimizer),
-        config=config,
+        config=about,
     )
-    return tf.train.CheckpointManager(checkpoint, directory, max_to_keep=keep or None)
 
 
 def restore(prefix, model):
-    """Fills a compiled model, and its optimizer, from a checkpoint of the same run."""
+    """Fills a compiled model, and its optimizer, from a checkpoint of the same run.
+
+    Raises:
+        UserError: If it is of the other Keras, whose optimizers keep other variables.
+    """
+    there = describe(prefix, "model_dir").get("keras", _KERAS)
+    if there != _KERAS:
+        raise UserError(
+            f"--model_dir: {prefix} was written with Keras {there}, this is Keras "
+            f"{_KERAS}: a run goes on with the one that it began with. A new "
+            f"--model_dir with --checkpoint={prefix} starts from its weights."
+        )
     networks = _networks(model.encoder, model.projection_head, model.linear_head)
     state = keras_compat.optimizer_state(model.optimizer)
     _read(prefix, model=networks, optimizer=state)
@@ -192,12 +218,15 @@ def _networks(encoder, projection_head, linear_head):
     """What a checkpoint holds under `model/`; heads may be None."""
     heads = {"projection_head": projection_head, "linear_head": linear_head}
     heads = {name: head for name, head in heads.items() if head is not None}
+    for network in (encoder, *heads.values()):
+        keras_compat.track_kernels(network)
     return tf.train.Checkpoint(encoder=encoder, **heads)
 
 
 def _read(prefix, **parts):
-    status = tf.train.Checkpoint(**parts).read(prefix)
-    status.assert_existing_objects_matched().expect_partial()
+    with literal(prefix) as path:
+        status = tf.train.Checkpoint(**parts).read(path)
+        status.assert_existing_objects_matched().expect_partial()
 
 
 def step_of(prefix):

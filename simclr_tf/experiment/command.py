@@ -1,5 +1,6 @@
 """The modes of the command, each a few calls."""
 
+import contextlib
 import dataclasses
 import os
 
@@ -11,6 +12,7 @@ from simclr_tf.experiment import (
     evaluation,
     files,
     following,
+    locking,
     packing,
     previewing,
     training,
@@ -58,24 +60,48 @@ def _run(config, flag_values, strategy, chief, say):
             _deliver(config, model, prefix, step, splits, strategy, say)
         return
     if "train" in config.mode:
-        session = training.prepare(config, strategy, say)
-        if splits is not None:
-            splits.require_classes(
-                session.model.num_classes, session.about["probe_dataset"]
+        with contextlib.ExitStack() as lock:
+            model, prefix = _train(
+                config, flag_values, strategy, splits, lock if chief else None, say
             )
-        if chief:
-            files.make_directory(config.model_dir)
-            files.write_json(os.path.join(config.model_dir, "flags.json"), flag_values)
-        prefix = training.train(session, say)
         say(f"Checkpoint: {prefix}")
-        model, step = session.model, checkpoints.step_of(prefix)
+        step = checkpoints.step_of(prefix)
         if config.mode == "train":
             say(f"Next: python run.py --mode=eval --model_dir={config.model_dir}")
             return
     else:
-        prefix, _ = checkpoints.chosen(config)
+        prefix, _ = checkpoints.chosen(config, say)
         model, step = training.load(config, strategy)
     _deliver(config, model, prefix, step, splits, strategy, say)
+
+
+def _train(config, flag_values, strategy, splits, lock, say):
+    """Trains; returns the model and the prefix of its last checkpoint.
+
+    Args:
+        config: `RunConfig`.
+        flag_values: Dict, for `flags.json`.
+        strategy: `tf.distribute.Strategy`.
+        splits: `evaluation.Splits` or None.
+        lock: `contextlib.ExitStack` that gets the lock of the folder; None in the
+            processes that do not write.
+        say: Callable that prints a line for the user.
+    """
+    folder = config.model_dir
+    is_there = os.path.isdir(folder)
+    if lock and is_there:  # before anything is read
+        lock.enter_context(locking.locked(folder, say))
+    session = training.prepare(config, strategy, say)
+    if splits is not None:
+        splits.require_classes(
+            session.model.num_classes, session.about["probe_dataset"]
+        )
+    if lock:
+        files.make_directory(folder)
+        if not is_there:
+            lock.enter_context(locking.locked(folder, say))
+        files.write_json(os.path.join(folder, "flags.json"), flag_values)
+    return session.model, training.train(session, say)
 
 
 def _deliver(config, model, prefix, step, splits, strategy, say):

@@ -138,8 +138,10 @@ class RunConfig:
     checkpoint_epochs: int = 1
     checkpoint_steps: int = 0
     checkpoint_scope: str = "model"
+    checkpoint_minutes: float = 0.0
     resume_with_other_flags: bool = False
     keep_checkpoint_max: int = 5
+    keep_best: str | None = None
     keep_hub_module_max: int = 1
     train_summary_steps: int = 100
     preview_images: int = 8

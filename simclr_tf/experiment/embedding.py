@@ -26,7 +26,7 @@ def embed(config, strategy, say=print):
     if "parquet" in config.eval.embed_formats:
         features.import_pyarrow()  # before hours of work for nothing
     source = splits.open_to_embed(config, say)
-    prefix, _ = checkpoints.chosen(config)
+    prefix, _ = checkpoints.chosen(config, say)
     model, step = training.load(config, strategy)
     chief = distribution.is_chief(strategy)
     if chief:

@@ -1,12 +1,10 @@
 """The files of a run's folder."""
 
-import contextlib
 import json
 import os
 import re
 import shutil
 import stat
-import tempfile
 
 import tensorflow as tf
 
@@ -59,19 +57,18 @@ def _unwritable(path, error):
     )
 
 
-@contextlib.contextmanager
-def written_by_chief(path, chief):
-    """The folder to write to: the run's for the chief, else one that is thrown away."""
-    if chief:
-        yield path
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        yield folder
-
-
 def write_json(path, values):
-    """Writes JSON whole or not at all."""
-    atomic.write(path, json.dumps(values, indent=2, sort_keys=True) + "\n")
+    """Writes JSON whole or not at all.
+
+    Raises:
+        UserError: If it cannot be written.
+    """
+    try:
+        atomic.write(path, json.dumps(values, indent=2, sort_keys=True) + "\n")
+    except OSError as error:
+        raise UserError(
+            f"--model_dir: {path} cannot be written: {error.strerror}."
+        ) from error
 
 
 def write_scalars(directory, step, values):

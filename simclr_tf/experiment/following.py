@@ -1,16 +1,14 @@
 """The checkpoints of a run as they come, for an evaluation beside the training."""
 
 import os
-import re
 import time
 import typing
 
-import tensorflow as tf
 from tensorflow import keras
 
 from simclr_tf import distribution
 from simclr_tf.errors import UserError
-from simclr_tf.experiment import checkpoints, training
+from simclr_tf.experiment import checkpoint_files, checkpoints, training
 
 # Seconds between two looks into the folder.
 _PAUSE = 2.0
@@ -46,7 +44,7 @@ def follow(config, strategy, say=print):
         UserError: If there is none in time, or it holds another network.
     """
     if config.checkpoint:
-        prefix, _ = checkpoints.chosen(config)
+        prefix, _ = checkpoints.chosen(config, say)
         model, step = training.load(config, strategy)
         yield Checkpoint(prefix, step, model)
         return
@@ -58,7 +56,7 @@ def follow(config, strategy, say=print):
         step = _next(folder, before, total, timeout, strategy, say)
         if step == _NONE:
             break
-        prefix = os.path.join(folder, f"ckpt-{step}")
+        prefix = checkpoint_files.path_of(folder, step)
         if not reader.read(prefix):
             say(f"{prefix} was deleted before it was read: left out.")
             continue
@@ -67,7 +65,7 @@ def follow(config, strategy, say=print):
         if not timeout:
             break
     if total is None:
-        checkpoints.find(folder, "model_dir")  # says that there is none
+        checkpoints.find(folder, "model_dir", say)  # says that there is none
 
 
 class _Reader:
@@ -110,7 +108,7 @@ class _Reader:
         done = distribution.from_all(self._strategy, int(result is not None))
         if all(done):
             return result
-        is_there = os.path.exists(f"{prefix}.index")
+        is_there = checkpoint_files.is_there(prefix)
         if distribution.from_all(self._strategy, int(is_there))[0]:
             raise UserError(
                 f"--model_dir={os.path.dirname(prefix)} must be a folder that all "
@@ -130,7 +128,8 @@ def _next(folder, last, total, timeout, strategy, say):
 def _await(folder, last, total, timeout, say):
     """`_next` for the chief: looks again and again until the time is over."""
     deadline = time.monotonic() + timeout
-    step = _step_after(folder, last)
+    damaged = set()
+    step = _step_after(folder, last, damaged, say)
     if step == _NONE and timeout:
         there = f"No checkpoint in {folder} yet; waiting up to {timeout:g} s for one."
         if total is not None:
@@ -141,19 +140,26 @@ def _await(folder, last, total, timeout, say):
         say(there)
     while step == _NONE and time.monotonic() < deadline:
         time.sleep(min(_PAUSE, timeout))
-        step = _step_after(folder, last)
+        step = _step_after(folder, last, damaged, say)
     if step == _NONE and timeout:
         say(f"No new checkpoint in {timeout:g} s.")
     return step
 
 
-def _step_after(folder, last):
-    """The next step that a checkpoint is there for: at first the newest of all."""
-    state = tf.train.get_checkpoint_state(folder)
-    names = map(os.path.basename, state.all_model_checkpoint_paths if state else ())
-    matches = [re.fullmatch(r"ckpt-(\d+)", name) for name in names]
-    steps = [int(match[1]) for match in matches if match]
-    later = [step for step in steps if step > last]
-    if not later:
-        return _NONE
-    return max(later) if last == _NONE else min(later)
+def _step_after(folder, last, damaged, say):
+    """The next step that a checkpoint is there for: at first the newest of all.
+
+    Steps of damaged ones are left out, said once, and added to `damaged`.
+    """
+    later = [step for step in checkpoint_files.steps(folder) if step > last]
+    for step in later if last != _NONE else reversed(later):
+        if step in damaged:
+            continue
+        prefix = checkpoint_files.path_of(folder, step)
+        reason = checkpoint_files.damage(prefix)
+        if reason is None:
+            return step
+        if checkpoint_files.is_there(prefix):  # else it was deleted meanwhile
+            damaged.add(step)
+            say(f"ckpt-{step} is damaged and left out ({reason}).")
+    return _NONE

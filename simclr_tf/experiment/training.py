@@ -8,16 +8,17 @@ import random
 import tensorflow as tf
 from tensorflow import keras
 
-from simclr_tf import augmentation, data, distribution, optimizers
-from simclr_tf.errors import UserError
+from simclr_tf import augmentation, data, distribution, optimizers, stopping
+from simclr_tf.errors import Stopped, UserError
 from simclr_tf.experiment import (
     cached_features,
+    checkpoint_files,
     checkpoints,
-    files,
     labels,
     networks,
     reading,
     resuming,
+    saving,
     sizes,
     teacher,
     views,
@@ -60,7 +61,7 @@ def prepare(config, strategy, say=print):
         UserError: For anything that the user can put right.
     """
     _require_trainable(config, strategy.num_replicas_in_sync)
-    resume = tf.train.latest_checkpoint(config.model_dir)
+    resume = checkpoint_files.newest(config.model_dir, "model_dir", say)
     source = labels.open_training_split(config, say, resumes=resume is not None)
     sizes.require_enough_images(config, source, strategy.num_replicas_in_sync)
     probe = labels.open_probe_split(config, say)
@@ -98,6 +99,9 @@ def train(session, say=print):
 
     Returns:
         Str, the prefix of the last checkpoint.
+
+    Raises:
+        Stopped: If a signal came; what was done is saved.
     """
     config, total = session.config, session.schedule.total_steps
     if session.first_step >= total:
@@ -130,17 +134,26 @@ def train(session, say=print):
     progress = callbacks.Progress(
         config.train.train_batch_size, every=every, silent=not chief, **steps
     )
+    keeper = saving.Keeper(
+        session.model,
+        session.about,
+        config.model_dir if chief else None,
+        config.keep_checkpoint_max,
+        config.keep_best,
+    )
     with (
-        files.written_by_chief(config.model_dir, chief) as folder,
+        stopping.deferred() as signal,
         bad.counted(),
         of_probe.counted() if of_probe else contextlib.nullcontext(),
     ):
-        saved = checkpoints.manager(
-            session.model, session.about, folder, config.keep_checkpoint_max
-        )
-        keep = callbacks.SaveCheckpoints(
-            lambda step: saved.save(checkpoint_number=step),
+        save = saving.SaveRun(
+            keeper.save,
+            signal,
+            session.strategy,
             every=per_checkpoint,
+            minutes=config.checkpoint_minutes,
+            metric=config.keep_best,
+            say=say,
             **steps,
         )
         if chief:
@@ -153,15 +166,21 @@ def train(session, say=print):
             callbacks=[
                 _non_finite(session, say),
                 progress,
-                keep,
                 *_diagnostics(session, every, say),
                 summaries,
+                save,
             ],
         )
-    return os.path.join(config.model_dir, f"ckpt-{total}")
+    last = checkpoint_files.path_of(config.model_dir, save.step)
+    if number := max(distribution.from_all(session.strategy, signal.number)):
+        raise Stopped(number, last)
+    if config.keep_best and chief and (best := keeper.best()) is not None:
+        path = checkpoint_files.path_of(config.model_dir, best)
+        say(f"Best {config.keep_best}: {path}")
+    return last
 
 
-def load(config, strategy=None):
+def load(config, strategy=None, say=print):
     """The model in the newest checkpoint of a run, or in `--checkpoint`.
 
     What the checkpoint knows better than the flags (train mode, classes, heads) is
@@ -170,6 +189,7 @@ def load(config, strategy=None):
     Args:
         config: `RunConfig`.
         strategy: `tf.distribute.Strategy`; None for one device.
+        say: Callable that prints a line for the user.
 
     Returns:
         `(model, step)`.
@@ -177,7 +197,7 @@ def load(config, strategy=None):
     Raises:
         UserError: If there is no checkpoint, or it holds another network.
     """
-    prefix, flag = checkpoints.chosen(config)
+    prefix, flag = checkpoints.chosen(config, say)
     about = checkpoints.describe(prefix, flag)
     model, wanted = build_as(config, about, strategy)
     checkpoints.require_same(prefix, flag, wanted)
@@ -267,7 +287,7 @@ def _non_finite(session, say):
     config, model = session.config, session.model
 
     def rewind(step):
-        prefix = tf.train.latest_checkpoint(config.model_dir)
+        prefix = checkpoint_files.newest(config.model_dir, "model_dir", say)
         if prefix is not None:
             checkpoints.restore(prefix, model)
             model.optimizer.iterations.assign(step)  # on with the next images
@@ -361,7 +381,7 @@ def _require_same_folder(config, strategy, step):
 
 def _initialise(config, model, about, say):
     """Fills the networks of a new run from `--checkpoint`."""
-    prefix = checkpoints.find(config.checkpoint, "checkpoint")
+    prefix = checkpoints.find(config.checkpoint, "checkpoint", say)
     head = model.projection_head if config.checkpoint_scope == "model" else None
     found = checkpoints.require_same(
         prefix, "checkpoint", about, encoder_only=head is None

@@ -1,5 +1,6 @@
-"""What happens now and then in `fit`: checkpoints, summaries, progress, warnings."""
+"""What happens now and then in `fit`: summaries, progress, warnings."""
 
+import contextlib
 import io
 import math
 import sys
@@ -40,28 +41,11 @@ class StepCallback(keras.callbacks.Callback):
         """Called with the global step and the running means of the metrics."""
 
 
-class SaveCheckpoints(StepCallback):
-    """Saves every so many steps and at the end.
-
-    Args:
-        save: Callable from the step (int) to anything.
-        first_step: Int, see `StepCallback`.
-        total_steps: Int, see `StepCallback`.
-        every: Int, steps between two checkpoints.
-    """
-
-    def __init__(self, save, first_step, total_steps, every):
-        super().__init__(first_step, total_steps, every)
-        self._save = save
-
-    def on_step(self, step, logs):
-        self._save(step)
-
-
 class Summaries(StepCallback):
     """TensorBoard scalars `train/...` and `learning_rate`, means since the last ones.
 
-    Put it last: it starts the running means anew.
+    After a step with summaries it starts the running means anew. Where they cannot be
+    written, as on a full disk, it says so once and training goes on without.
 
     Args:
         directory: Str, where the event file goes; None writes none.
@@ -79,22 +63,40 @@ class Summaries(StepCallback):
             else tf.summary.create_noop_writer()
         )
         self._schedule = schedule
+        self._starts_anew = False
 
     def write_views(self, step, views, limit=8):
         """Writes the first pictures of each view, `[B, S, S, 3]` in [0, 1]."""
-        with self._writer.as_default(step=step):
+        with self._written(step):
             names = ("view_a", "view_b", "small_view")
             for name, view in zip(names, views, strict=False):
                 tf.summary.image(f"train/{name}", view[:limit], max_outputs=limit)
 
+    def on_train_batch_begin(self, batch, logs=None):
+        if self._starts_anew:  # not before: a checkpoint tells these means as well
+            self.model.reset_metrics()
+            self._starts_anew = False
+
     def on_step(self, step, logs):
         names = {"loss": "total_loss"}
-        with self._writer.as_default(step=step):
+        with self._written(step):
             for name, value in logs.items():
                 tf.summary.scalar(f"train/{names.get(name, name)}", value)
             # The rate of the step just done.
             tf.summary.scalar("learning_rate", self._schedule(step - 1))
-        self.model.reset_metrics()
+        self._starts_anew = True
+
+    @contextlib.contextmanager
+    def _written(self, step):
+        """Writes at once: a checkpoint of this step must not be without them."""
+        try:
+            with self._writer.as_default(step=step):
+                yield
+            self._writer.flush()
+        except tf.errors.OpError as error:
+            self._writer = tf.summary.create_noop_writer()
+            reason = error.message.splitlines()[0]
+            print(f"Warning at step {step}: no summaries from here on ({reason}).")
 
     def on_train_end(self, logs=None):
         self._writer.close()

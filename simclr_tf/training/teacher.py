@@ -6,6 +6,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from simclr_tf.errors import UserError
+from simclr_tf.literal_paths import literal
 
 
 @keras.utils.register_keras_serializable(package="simclr_tf")
@@ -32,7 +33,8 @@ class SavedModelTeacher(keras.layers.Layer):
         super().__init__(**kwargs)
         self.folder = os.fspath(folder)
         try:
-            loaded = tf.saved_model.load(self.folder)
+            with literal(self.folder) as folder:
+                loaded = tf.saved_model.load(folder)
         except (OSError, ValueError, tf.errors.OpError) as error:
             reason = str(error).splitlines()[0]
             raise UserError(

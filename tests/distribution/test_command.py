@@ -119,7 +119,6 @@ def test_resumes_with_another_number_of_replicas(of_one_device, tmp_path):
     for name in os.listdir(of_one_device):
         if name.startswith("ckpt-2"):
             shutil.copy(of_one_device / name, tmp_path / name)
-    tf.compat.v1.train.update_checkpoint_state(str(tmp_path), str(tmp_path / "ckpt-2"))
     code, output = command("--num_cpu_replicas=3", *FOUR_STEPS, model_dir=tmp_path)
     assert code == 0, output
     assert "2 to 4, 12 images each" in output and "3 replicas on CPU" in output
@@ -159,6 +158,20 @@ def wait_for(path, seconds):
     while not os.path.exists(path):
         assert time.monotonic() < deadline, f"no {path}"
         time.sleep(0.1)
+
+
+def test_a_signal_to_one_worker_saves_and_stops_all_at_one_step(tmp_path):
+    flags = ["--train_steps=1000000", "--checkpoint_steps=1000000"]
+    flags += ["--checkpoint_minutes=0.05", "--keep_checkpoint_max=1"]
+    workers = start_workers(2, *flags, model_dir=tmp_path)
+    wait_for(tmp_path / "checkpoint", 150)  # by the chief's clock
+    workers[1].send_signal(signal.SIGTERM)
+    outputs = [worker.communicate(timeout=60)[0] for worker in workers]
+    assert [worker.returncode for worker in workers] == [143, 143], outputs
+    (prefix,) = (name[:-6] for name in os.listdir(tmp_path) if name.endswith(".index"))
+    for output in outputs:
+        assert f"saved to {tmp_path / prefix}: the same command" in output
+        assert "Traceback" not in output
 
 
 @pytest.mark.parametrize("killed", [0, 1])
