@@ -106,7 +106,9 @@ def test_the_page_escapes_what_it_shows():
 
     Reader().feed(text)
     assert "script" not in tags and tags.count("img") == 2
-    assert {"<title>", "a & b", "<script>", "<b>\N{REPLACEMENT CHARACTER}?.png"} <= set(shown)
+    assert {"<title>", "a & b", "<script>", "<b>\N{REPLACEMENT CHARACTER}?.png"} <= set(
+        shown
+    )
     assert all(source.startswith("data:image/png;base64,") for source in sources)
 
 
