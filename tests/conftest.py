@@ -32,6 +32,17 @@ def pytest_collection_modifyitems(items):
     items.sort(key=place)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def graphs_as_they_are():
+    """Small graphs that run a few times: to rewrite them takes longer than it saves.
+
+    The programs that tests start do rewrite them, as those of our users do.
+    """
+    import tensorflow as tf
+
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+
 @pytest.fixture(autouse=True)
 def fresh_state(monkeypatch):
     from tensorflow import keras

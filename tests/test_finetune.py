@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -14,8 +12,8 @@ import flags
 import run
 from simclr_tf import data
 from simclr_tf.experiment import cached_features, labels, saving
+from tests import programs
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SMALL = (
     "--image_size=8 --resnet_depth=18 --width_multiplier=0.0625 --num_proj_layers=2 "
     "--proj_out_dim=8 --train_batch_size=8 --warmup_epochs=0 --eval_batch_size=8 "
@@ -250,23 +248,15 @@ def test_linear_evaluation_trains_the_head_alone(
     assert shapes == {(), (32, 2), (2,)}  # numbers, and momenta of kernel and bias
 
 
-def test_linear_evaluation_under_two_replicas(home, start, pretrained, tmp_path):
+def test_linear_evaluation_under_two_replicas(
+    home, start, pretrained, tmp_path, smooth
+):
     linear = [*LINEAR, f"--checkpoint={pretrained}", "--train_steps=4"]
     worked(start(*linear))
-    code = (
-        "import sys, run; from tests import networks;"
-        "networks.make_shallow(); sys.exit(run.main())"
-    )
     arguments = [*SMALL, *linear, f"--dataset={home / 'data'}"]
     arguments += [f"--model_dir={tmp_path / 'two'}", "--num_cpu_replicas=2"]
-    done = subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "features are computed once" in done.stdout
+    printed = programs.run("tests/distribution/run_script.py", *arguments)
+    assert "features are computed once" in printed
     encoder = "model/encoder/"
     assert_same(saved(pretrained, encoder), saved(tmp_path / "two", encoder))
     assert_same(saved(tmp_path / "run"), saved(tmp_path / "two"), rtol=1e-4, atol=1e-4)

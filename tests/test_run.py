@@ -18,7 +18,7 @@ from simclr_tf.training import memory
 SMALL = (
     "--image_size=8 --resnet_depth=18 --width_multiplier=0.0625 --num_proj_layers=2 "
     "--proj_out_dim=8 --train_batch_size=8 --warmup_epochs=0 --eval_batch_size=8 "
-    "--use_blur=False --seed=1"
+    "--use_blur=False --color_jitter_strength=0 --seed=1"
 ).split()
 
 
@@ -75,6 +75,7 @@ def test_pretrain_writes_all_that_a_run_promises(start, tmp_path):
     code, out, err = start(
         "--mode=train_then_eval",
         "--train_steps=5",
+        "--color_jitter_strength=1",
         "--evaluators=head,knn,logistic",
         "--compare_untrained",
     )
@@ -134,7 +135,12 @@ def test_events_have_the_promised_names(start, tmp_path):
 
 
 def test_a_killed_run_resumes_bit_identical(start, tmp_path, monkeypatch):
-    flags = ("--train_steps=4", "--checkpoint_steps=2", "--keep_checkpoint_max=0")
+    flags = (
+        "--train_steps=4",
+        "--checkpoint_steps=2",
+        "--keep_checkpoint_max=0",
+        "--color_jitter_strength=1",
+    )
     start(*flags, model_dir="whole")
 
     with monkeypatch.context() as patch:

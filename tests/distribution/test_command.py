@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -13,9 +12,10 @@ import pytest
 import tensorflow as tf
 
 from scripts import launch_workers
+from tests.programs import Program
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-RUN = [sys.executable, "tests/distribution/run_script.py"]
+RUN = "tests/distribution/run_script.py"
 SMALL = (
     "--dataset=bundled --eval_split=test --image_size=16 --resnet_depth=18 "
     "--width_multiplier=0.0625 --num_proj_layers=2 --proj_out_dim=8 --warmup_epochs=0 "
@@ -26,23 +26,16 @@ SMALL = (
 FOUR_STEPS = ["--train_steps=4", "--checkpoint_steps=2"]
 
 
-def environment(**more):
-    return {**os.environ, "PYTHONPATH": ROOT, "TF_CPP_MIN_LOG_LEVEL": "3", **more}
-
-
 def command(*flags, model_dir, workers=1):
     """Runs the command to its end; returns exit code and output."""
+    flags = [*SMALL, *flags, f"--model_dir={model_dir}"]
+    if workers == 1:
+        return Program(RUN, *flags).wait()
     launcher = [sys.executable, "scripts/launch_workers.py", f"--workers={workers}"]
     result = subprocess.run(
-        [
-            *([*launcher, "--"] if workers > 1 else []),
-            *RUN,
-            *SMALL,
-            *flags,
-            f"--model_dir={model_dir}",
-        ],
+        [*launcher, "--", sys.executable, RUN, *flags],
         cwd=ROOT,
-        env=environment(),
+        env={**os.environ, "PYTHONPATH": ROOT, "TF_CPP_MIN_LOG_LEVEL": "3"},
         capture_output=True,
         text=True,
         timeout=300,
@@ -137,18 +130,11 @@ def test_of_two_workers_the_chief_alone_prints_and_writes(of_one_device, tmp_pat
 
 
 def start_workers(count, *flags, model_dir):
-    """Starts the workers and returns their processes."""
+    """Starts the workers and returns them."""
     addresses = launch_workers.free_addresses(count)
     flags = [*SMALL, *flags, f"--model_dir={model_dir}"]
     return [
-        subprocess.Popen(
-            [*RUN, *flags],
-            cwd=ROOT,
-            env=environment(TF_CONFIG=launch_workers.tf_config(addresses, index)),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        Program(RUN, *flags, TF_CONFIG=launch_workers.tf_config(addresses, index))
         for index in range(count)
     ]
 
@@ -165,9 +151,9 @@ def test_a_signal_to_one_worker_saves_and_stops_all_at_one_step(tmp_path):
     flags += ["--checkpoint_minutes=0.05", "--keep_checkpoint_max=1"]
     workers = start_workers(2, *flags, model_dir=tmp_path)
     wait_for(tmp_path / "checkpoint", 150)  # by the chief's clock
-    workers[1].send_signal(signal.SIGTERM)
-    outputs = [worker.communicate(timeout=60)[0] for worker in workers]
-    assert [worker.returncode for worker in workers] == [143, 143], outputs
+    workers[1].process.terminate()
+    codes, outputs = zip(*[worker.wait(timeout=60) for worker in workers], strict=True)
+    assert codes == (143, 143), outputs
     (prefix,) = (name[:-6] for name in os.listdir(tmp_path) if name.endswith(".index"))
     for output in outputs:
         assert f"saved to {tmp_path / prefix}: the same command" in output
@@ -179,16 +165,17 @@ def test_when_a_worker_is_killed_the_other_says_so_and_all_resume(killed, tmp_pa
     flags = ["--train_steps=1000000", "--checkpoint_steps=3"]
     workers = start_workers(2, *flags, model_dir=tmp_path)
     wait_for(tmp_path / "ckpt-6.index", 150)
-    workers[killed].send_signal(signal.SIGKILL)
-    output, _ = workers[1 - killed].communicate(timeout=60)
-    workers[killed].communicate()
-    assert workers[1 - killed].returncode == 1
+    workers[killed].process.kill()
+    code, output = workers[1 - killed].wait(timeout=60)
+    workers[killed].wait()
+    assert code == 1
     lines = [line for line in output.splitlines() if "run.py:" in line]
     assert len(lines) == 1 and "Another worker has stopped" in lines[0], output
     assert "Traceback" not in output
     step = int(tf.train.latest_checkpoint(str(tmp_path)).rsplit("-", 1)[1])
     if killed:  # once is enough: it takes its time
         end = [f"--train_steps={step + 1}", "--resume_with_other_flags"]
-        code, output = command(*end, model_dir=tmp_path, workers=2)
-        assert code == 0, output
-        assert f"{step} to {step + 1}" in output
+        workers = start_workers(2, *end, model_dir=tmp_path)
+        ends = [worker.wait() for worker in workers]
+        assert [code for code, _ in ends] == [0, 0], ends
+        assert f"{step} to {step + 1}" in ends[0][1]

@@ -1,32 +1,28 @@
 """Any number of replicas and workers trains as one device does."""
 
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-FIT = os.path.join("tests", "distribution", "fit_script.py")
-LAUNCH = [sys.executable, os.path.join("scripts", "launch_workers.py")]
+from scripts import launch_workers
+from tests.programs import Program
+
 CASES = ["lars:views", "sgd:images", "sgd:pipeline", "lars:pieces"]
 
 
 def fit(folder, kind, count):
     """Trains all cases under `count` replicas or workers; returns the folder."""
-    command = [sys.executable, FIT, kind, str(count), str(folder), *CASES]
+    environments = [{}]
     if kind == "multi_worker":
-        command = [*LAUNCH, f"--workers={count}", "--", *command]
-    result = subprocess.run(
-        command,
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": ROOT, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        capture_output=True,
-        text=True,
-        timeout=400,
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
+        addresses = launch_workers.free_addresses(count)
+        environments = [
+            {"TF_CONFIG": launch_workers.tf_config(addresses, index)}
+            for index in range(count)
+        ]
+    arguments = ("tests/distribution/fit_script.py", kind, count, folder, *CASES)
+    programs = [Program(*arguments, **environment) for environment in environments]
+    ends = [program.wait() for program in programs]
+    for code, output in ends:
+        assert code == 0, output
     return folder
 
 

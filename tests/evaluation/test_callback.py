@@ -1,6 +1,4 @@
 import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -11,6 +9,7 @@ import simclr_tf
 import tf_models
 from simclr_tf import evaluation
 from simclr_tf.errors import UserError
+from tests import programs
 
 KEY = "val_knn_top_1_accuracy"
 
@@ -97,13 +96,5 @@ def test_mistakes_show_before_the_training(photos):
 
 
 def test_two_replicas_see_what_one_device_sees():
-    script = os.path.join(os.path.dirname(__file__), "evaluate_replicas_script.py")
-    root = os.path.dirname(os.path.dirname(os.path.abspath(simclr_tf.__file__)))
-    done = subprocess.run(
-        [sys.executable, script],
-        env={**os.environ, "PYTHONPATH": root},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert "equal" in done.stdout
+    printed = programs.run("tests/evaluation/evaluate_replicas_script.py")
+    assert printed.splitlines()[-1] == "equal"

@@ -1,13 +1,10 @@
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow import keras
 
 from simclr_tf.losses import NTXent, contrastive_accuracy, contrastive_entropy, nt_xent
+from tests import programs
 
 
 def views(rows=5, dim=4, seed=0):
@@ -183,12 +180,5 @@ def test_call_with_metrics_gives_what_the_functions_give(hidden_norm):
 
 
 def test_two_replicas_equal_one_device_on_the_global_batch():
-    script = os.path.join(os.path.dirname(__file__), "nt_xent_replicas_script.py")
-    done = subprocess.run(
-        [sys.executable, script],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.splitlines()[-1] == "equal"
+    printed = programs.run("tests/losses/nt_xent_replicas_script.py")
+    assert printed.splitlines()[-1] == "equal"

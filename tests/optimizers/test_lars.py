@@ -1,7 +1,3 @@
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -9,6 +5,7 @@ from tensorflow import keras
 
 from simclr_tf import keras_compat
 from simclr_tf.optimizers import LARS, WarmupCosine, trust_ratio
+from tests import programs
 
 KERNEL = [[0.1, 0.2], [0.3, 0.4]]
 KERNEL_GRADIENT = np.array([[0.1, -0.2], [0.3, 0.4]], "float32")
@@ -305,12 +302,5 @@ def test_checkpoint_resumes_exactly(tmp_path):
 
 
 def test_two_replicas_equal_one_device_on_the_global_batch():
-    script = os.path.join(os.path.dirname(__file__), "lars_replicas_script.py")
-    done = subprocess.run(
-        [sys.executable, script],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.splitlines()[-1] == "equal"
+    printed = programs.run("tests/optimizers/lars_replicas_script.py")
+    assert printed.splitlines()[-1] == "equal"

@@ -1,7 +1,3 @@
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -12,8 +8,7 @@ import tf_models
 from simclr_tf import augmentation
 from simclr_tf.losses import distillation_loss
 from simclr_tf.training.teacher import SavedModelTeacher
-
-SCRIPTS = os.path.dirname(os.path.abspath(__file__))
+from tests import programs
 
 
 def encoder(**kwargs):
@@ -238,19 +233,9 @@ def test_saved_models_without_logits_or_images_are_refused(tmp_path, ours):
 
 def test_two_replicas_do_what_one_device_does():
     # In processes of their own: a process can use one strategy.
-    script = os.path.join(SCRIPTS, "distillation_replicas_script.py")
-    done = [
-        subprocess.run(
-            [sys.executable, script, kind],
-            cwd=os.path.dirname(os.path.dirname(SCRIPTS)),
-            env={**os.environ, "PYTHONPATH": "."},
-            capture_output=True,
-            text=True,
-        )
-        for kind in ("none", "mirrored")
-    ]
-    assert all(process.returncode == 0 for process in done), done[-1].stderr
-    one, two = (eval(process.stdout.splitlines()[-1]) for process in done)
+    script = "tests/training/distillation_replicas_script.py"
+    printed = [programs.run(script, kind) for kind in ("none", "mirrored")]
+    one, two = (eval(text.splitlines()[-1]) for text in printed)
     assert one.keys() == two.keys()
     for name in one:
         np.testing.assert_allclose(two[name], one[name], 2e-4, 1e-6, err_msg=name)

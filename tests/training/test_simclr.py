@@ -12,12 +12,32 @@ def small_encoder(**kwargs):
     return tf_models.ResNet(depth=18, width_multiplier=0.0625, stem="cifar", **kwargs)
 
 
-def small_model(policy=True, num_classes=2, **kwargs):
-    view = augmentation.SimCLRAugmentation(16, blur=False, seed=1) if policy else None
+def tiny_encoder():
+    """For what does not depend on the network."""
+    return keras.Sequential(
+        [
+            keras.Input([16, 16, 3]),
+            keras.layers.Conv2D(8, 3, strides=2),
+            tf_models.BatchNormalization(),
+            keras.layers.ReLU(),
+            keras.layers.GlobalAveragePooling2D(),
+        ]
+    )
+
+
+def tiny_model():
+    """As quick to trace as it can be."""
+    head = tf_models.ProjectionHead(num_layers=2, output_dim=8)
+    view = augmentation.CropAndFlip(16, seed=1)
+    model = simclr_tf.SimCLR(tiny_encoder(), head, view, num_classes=2)
+    return compiled(model, keras.optimizers.SGD(0.1))
+
+
+def small_model(view=augmentation.CropAndFlip, num_classes=2, **kwargs):
     return simclr_tf.SimCLR(
         small_encoder(),
         tf_models.ProjectionHead(num_layers=2, output_dim=8),
-        augmentation=view,
+        augmentation=view and view(16, seed=1),
         num_classes=num_classes,
         **kwargs,
     )
@@ -39,9 +59,9 @@ def values(model):
 
 def test_step_is_algorithm_1_written_out(smooth):
     # SGD, so that the update is the gradient; every network taken as a black box.
-    model = small_model(policy=False, num_classes=None)
+    model = small_model(view=None, num_classes=None)
     compiled(model, keras.optimizers.SGD(0.1))
-    twin = small_model(policy=False, num_classes=None)
+    twin = small_model(view=None, num_classes=None)
     twin.set_weights(model.get_weights())
     view_a, view_b = tf.random.stateless_uniform([2, 4, 16, 16, 3], [0, 1])
     with tf.GradientTape() as tape:
@@ -68,7 +88,7 @@ def test_step_is_algorithm_1_written_out(smooth):
 @pytest.mark.parametrize("micro_batch_size", [None, 4, 3])
 def test_figures_beside_the_loss_are_those_of_the_projections(micro_batch_size):
     # Batch norm by its moving statistics, so that pieces embed as the whole batch does.
-    model = small_model(False, micro_batch_size=micro_batch_size)
+    model = small_model(None, micro_batch_size=micro_batch_size)
     model.encoder.trainable = model.projection_head.trainable = False
     compiled(model, keras.optimizers.SGD(0.0))
     view_a, view_b = tf.random.stateless_uniform([2, 8, 16, 16, 3], [0, 1])
@@ -96,7 +116,7 @@ def test_fit_takes_every_form_of_data(photos):
         (sets, None, 8, True),  # single images
         (sets.map(lambda image, label: image), None, 8, False),
     ):
-        model = compiled()
+        model = tiny_model()
         history = model.fit(x, y, batch_size=batch_size, verbose=0).history
         assert np.isfinite(history["loss"][0])
         assert ("supervised_acc" in history) == labelled
@@ -117,7 +137,7 @@ def test_fit_takes_single_images_of_different_sizes(photos):
             tf.TensorSpec([], tf.int64),
         ),
     )
-    history = compiled().fit(sets, batch_size=8, epochs=2, verbose=0)
+    history = tiny_model().fit(sets, batch_size=8, epochs=2, verbose=0)
     assert len(history.history["contrast_loss"]) == 2
 
 
@@ -125,16 +145,16 @@ def test_fit_takes_ready_views(photos):
     images, labels = photos
     views = (images[:, :, :12], images[:, :, 2:])
     sets = tf.data.Dataset.from_tensor_slices((views, labels)).batch(8)
-    history = compiled(small_model(policy=False)).fit(sets, verbose=0)
+    history = compiled(small_model(view=None)).fit(sets, verbose=0)
     assert "supervised_loss" in history.history
     pairs = tf.data.Dataset.from_tensor_slices(views).batch(8)
-    history = compiled(small_model(policy=False)).fit(pairs, verbose=0)
+    history = compiled(small_model(view=None)).fit(pairs, verbose=0)
     assert "supervised_loss" not in history.history
 
 
 def test_views_without_augmentation_are_required(photos):
     with pytest.raises(ValueError, match="view_a, view_b"):
-        compiled(small_model(policy=False)).fit(photos[0], verbose=0)
+        compiled(small_model(view=None)).fit(photos[0], verbose=0)
 
 
 def test_training_lowers_the_loss_and_the_head_learns():
@@ -178,7 +198,7 @@ def test_images_without_a_label_do_not_count_for_the_head(photos, step):
     # The head's figures are those of a batch in which it sees the labelled alone.
     images, labels = photos
     some = np.where(np.arange(16) < 6, labels, -1)
-    model = small_model(policy=False)
+    model = small_model(view=None)
     model.encoder.trainable = model.projection_head.trainable = False
     compiled(model, keras.optimizers.SGD(0.1))
     views = tf.random.stateless_uniform([2, 16, 16, 16, 3], [0, 1])
@@ -246,7 +266,8 @@ def test_any_keras_model_is_an_encoder(photos):
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_stays_finite(photos, policy):
     keras.mixed_precision.set_global_policy(policy)
-    model = compiled(optimizer=keras.optimizers.SGD(0.01))
+    model = small_model(augmentation.SimCLRAugmentation)
+    compiled(model, optimizer=keras.optimizers.SGD(0.01))
     history = model.fit(*photos, batch_size=8, epochs=2, verbose=0)
     assert np.all(np.isfinite(history.history["loss"]))
     assert model.predict(photos[0], verbose=0).dtype == np.float32
@@ -287,7 +308,7 @@ def test_weight_decay_of_the_loss_by_hand():
 
 
 def test_keras_file_round_trip(photos, tmp_path):
-    model = compiled()
+    model = compiled(small_model(augmentation.SimCLRAugmentation))
     model.fit(*photos, batch_size=8, verbose=0)
     model.save(tmp_path / "simclr.keras")
     again = keras.models.load_model(tmp_path / "simclr.keras")
