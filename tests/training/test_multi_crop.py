@@ -26,9 +26,8 @@ def make_model(augmentation=None, frozen_norm=False, **options):
     encoder = keras.Sequential(
         [
             keras.Input([None, None, 3]),
-            keras.layers.Conv2D(6, 3, strides=2, use_bias=False),
+            keras.layers.Conv2D(6, 3, 2, activation="tanh"),
             tf_models.BatchNormalization(),
-            keras.layers.Activation("tanh"),
             keras.layers.GlobalAveragePooling2D(),
         ]
     )
