@@ -34,7 +34,7 @@ class Program:
         )
         self.process.start()
 
-    def wait(self, timeout=300):
+    def wait(self, timeout=600):
         """Its exit code, and all that it printed; it is killed when it takes longer."""
         self.process.join(timeout)
         self.process.kill()

@@ -302,13 +302,13 @@ def test_export_from_any_checkpoint_and_load_again(start, tmp_path):
 
 def test_another_keras_network_is_an_encoder(start):
     code, out, err = start(
-        "--encoder=MobileNetV2",
+        "--encoder=MobileNet",
         "--image_size=32",
         "--train_steps=1",
         common=[flag for flag in SMALL if "width" not in flag and "depth" not in flag],
     )
     assert (code, err) == (0, "")
-    assert "MobileNetV2 at 32 px" in out
+    assert "MobileNet at 32 px" in out
 
 
 def test_unlabelled_images_pretrain(start, folder, tmp_path):

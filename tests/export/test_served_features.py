@@ -11,6 +11,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from tests import programs
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 SIGNATURES = ("serving_default", "serve_image_bytes", "preprocessed")
@@ -86,7 +88,7 @@ def run(*arguments, **environment):
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
     folder = tmp_path_factory.mktemp("kinds")
-    run(os.path.join(HERE, "export_kinds.py"), folder, PYTHONPATH=ROOT)
+    programs.run("tests/export/export_kinds.py", folder)
     return folder
 
 
