@@ -4,19 +4,28 @@
 
 Photographs of several sizes (in megapixels) are made by code, and each is read from its
 own file. The pipelines run in turn; printed are medians, their ratio to the published
-pipeline, and the peak memory of the process so far. Compare ratios, not images a second
-of different machines. `n/a`: torchvision is not installed.
+pipeline, and the largest memory of the process while ours ran. Compare ratios, not
+images a second of different machines. `n/a`: torchvision is not installed, or the
+system does not tell the memory.
 """
 
 import argparse
+import copy
 import itertools
 import os
-import resource
+import re
 import statistics
 import tempfile
 import time
 
 import numpy as np
+
+try:  # before TensorFlow: some versions of torch end the process if they come second
+    import torch
+    from torchvision.transforms import v2
+except ImportError:
+    v2 = None
+
 import tensorflow as tf
 from PIL import Image
 
@@ -24,8 +33,9 @@ from simclr_tf import augmentation, data
 from simclr_tf.data.prepare import prepare
 
 SIDES = {"0.2": (375, 500), "1": (864, 1152), "4": (1728, 2304), "12": (3000, 4000)}
-COUNTS = {"0.2": 640, "1": 400, "4": 240, "12": 160}  # images a round
-FILES, SIZE, BATCH = 8, 224, 16
+COUNTS = {"0.2": 640, "1": 400, "4": 160, "12": 112}  # images a round
+FILES, REPEATS = 8, 128  # a data set of 1024 images, each file many times
+SIZE, BATCH = 224, 16
 READY = 4  # batches that may be made before the clock starts
 
 
@@ -128,9 +138,7 @@ def bare(read, count):
 
 def torchvision_views(paths, count, color, blur):
     """Torchvision v2, one process; None where it is not installed."""
-    try:
-        from torchvision.transforms import v2
-    except ImportError:
+    if v2 is None:
         return None
     steps = [v2.RandomResizedCrop(SIZE, interpolation=3), v2.RandomHorizontalFlip()]
     if color:
@@ -138,9 +146,17 @@ def torchvision_views(paths, count, color, blur):
         steps += [v2.RandomGrayscale(0.2)]
     if blur:
         steps += [v2.RandomApply([v2.GaussianBlur(23, (0.1, 2.0))], 0.5)]
-    view = v2.Compose([v2.PILToTensor(), *steps, v2.ToDtype(None, scale=True)])
+    view = v2.Compose([v2.PILToTensor(), *steps, v2.ToDtype(torch.float32, scale=True)])
     files = itertools.islice(itertools.cycle(paths), count)
     return ([view(Image.open(path)) for _ in range(2)] for path in files)
+
+
+def repeated(source):
+    """The source as if it had each file many times: sets of few shuffle slowly."""
+    many = copy.copy(source)
+    many.num_examples = REPEATS * source.num_examples
+    many.read_encoded = lambda index: source.read_encoded(index % source.num_examples)
+    return many
 
 
 def ours(source, count, view):
@@ -165,14 +181,33 @@ def images_per_second(batches, count):
     return (count - READY * BATCH) / (time.perf_counter() - start)
 
 
+def start_peak():
+    """Makes `peak_memory` count from now on."""
+    if os.path.exists("/proc/self/clear_refs"):
+        with open("/proc/self/clear_refs", "w") as file:
+            file.write("5")
+
+
+def peak_memory():
+    """The largest memory of the process since `start_peak`, in GiB; 0 if not known."""
+    if not os.path.exists("/proc/self/status"):
+        return 0
+    with open("/proc/self/status") as file:
+        return int(re.search(r"VmHWM:\s*(\d+)", file.read())[1]) / 2**20
+
+
 def print_row(name, makers, count, rounds):
     """Runs pipelines in turn; prints each one's median and its ratio to the first."""
-    speeds = {kind: [] for kind in makers}
+    speeds, peak = {kind: [] for kind in makers}, None
     for _ in range(rounds):
         for kind, make in makers.items():
             batches = make()
-            if batches is not None:
-                speeds[kind].append(images_per_second(batches, count))
+            if batches is None:
+                continue
+            start_peak()
+            speeds[kind].append(images_per_second(batches, count))
+            if kind == "ours":
+                peak = max(peak or 0, peak_memory())
     medians = {k: statistics.median(v) for k, v in speeds.items() if v}
     base = medians["published"]
     cells = [
@@ -181,8 +216,8 @@ def print_row(name, makers, count, rounds):
         else f"{'n/a':>17}"
         for k in makers
     ]
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"{name:<22}" + "".join(cells) + f"{peak:>8.1f} GiB", flush=True)
+    memory = f"{peak:>6.2f} GiB" if peak else "   n/a"
+    print(f"{name:<32}" + "".join(cells) + memory, flush=True)
 
 
 def print_files(size, rounds, directory):
@@ -193,9 +228,10 @@ def print_files(size, rounds, directory):
         picture = photograph(*SIDES[size], number)
         picture.save(os.path.join(folder, f"{number}.jpg"), quality=90)
     source = data.open_source(folder)
-    copy = os.path.join(directory, f"{size}-prepared")
-    prepare(source, "train", copy, 320, say=lambda line: None)
-    packed, paths = data.open_source(copy), source.paths
+    packed_copy = os.path.join(directory, f"{size}-prepared")
+    prepare(source, "train", packed_copy, 320, say=lambda line: None)
+    packed, paths = repeated(data.open_source(packed_copy)), source.paths
+    source = repeated(source)
     files, count = tf.constant(paths), COUNTS[size]
 
     def read(index):
@@ -227,6 +263,7 @@ def print_arrays(rounds):
         makers = {
             "published": lambda c=color: published(source.read, count, 32, c, False),
             "ours": lambda v=view: ours(source, count, v),
+            **{kind: lambda: None for kind in ("prepared", "torchvision", "decoding")},
         }
         print_row(f"32 px crop, flip{', colour' * color}", makers, count, rounds)
 
@@ -238,7 +275,11 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     names = ("published", "ours", "prepared", "torchvision", "decoding")
-    print(f"{'two views':<22}" + "".join(f"{name:>10}{'':7}" for name in names))
+    print(
+        f"{'two views':<32}"
+        + "".join(f"{name:>10}{'':7}" for name in names)
+        + "peak of ours"
+    )
     with tempfile.TemporaryDirectory() as directory:
         for row in arguments.rows.split(","):
             if row == "32px":

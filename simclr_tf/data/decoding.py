@@ -43,7 +43,7 @@ def crops(encoded, draw, sizes, max_pixels=images.MAX_PIXELS):
 
 
 def _crop(pixels, box, size, flip):
-    crop = resample_one(pixels, box, (size, size), flip) / 255.0
+    crop = resample_one(pixels, box, (size, size), flip) * (1 / 255)
     return tf.ensure_shape(tf.clip_by_value(crop, 0.0, 1.0), [size, size, 3])
 
 

@@ -208,7 +208,10 @@ def _of_files(source, places, share, views, bad_images):
         return views.after_crops(crops, labels, step, (first, places.batch_size))
 
     pieces = places.positions(share).batch(piece, drop_remainder=True)
-    batches = pieces.map(examples, num_parallel_calls=2).batch(rows // piece)
+    pieces = pieces.map(examples, num_parallel_calls=2)
+    if piece == rows:
+        return pieces
+    batches = pieces.batch(rows // piece)
     return batches.map(lambda *batch: _joined(batch, rows))
 
 
