@@ -13,7 +13,7 @@ import flags
 import run
 from simclr_tf import optimizers
 from simclr_tf.errors import UserError
-from simclr_tf.experiment import checkpoints, files, networks, resuming
+from simclr_tf.experiment import checkpoints, files, networks, resuming, saving
 
 SHORT = "--train_batch_size=8 --warmup_epochs=0 --train_steps=2 --seed=1".split()
 NETWORKS = {
@@ -42,7 +42,8 @@ def home(tmp_path_factory):
     config, values = flags.parse(["run.py", *arguments], print)
     model = networks.build_model(config, optimizers.WarmupCosine(1.0, 0, 2), 2)
     about = checkpoints.description(config, model, 1, train_steps=2, num_examples=16)
-    checkpoints.manager(model, about, config.model_dir, 1).save(checkpoint_number=2)
+    os.makedirs(config.model_dir)
+    saving.Keeper(model, about, config.model_dir, keep=1).save(2, figures={})
     files.write_json(f"{config.model_dir}/flags.json", values)
     return home
 
@@ -164,12 +165,12 @@ def test_a_selector_counts_the_layers_of_the_checkpoints_head(parse, home):
 
 def test_a_run_goes_on_under_harmless_flags_alone(start, home, tmp_path):
     mine = shutil.copytree(home / "pretrained", tmp_path / "mine")
-    before = {path: path.stat().st_mtime_ns for path in mine.rglob("*")}
+    before = {path: path.stat().st_mtime_ns for path in mine.rglob("[!.]*")}
     err = refused(start("--learning_rate=1", model_dir=mine))
     assert "mine/ckpt-2 is of a run with other flags.\n" in err
     shown = [" ".join(line.split()) for line in err.splitlines()]
     assert "learning_rate 0.3 1.0" in shown and "use_blur False True" in shown
-    assert before == {path: path.stat().st_mtime_ns for path in mine.rglob("*")}
+    assert before == {path: path.stat().st_mtime_ns for path in mine.rglob("[!.]*")}
     out = worked(start("--use_blur=False", "--cache_dataset", model_dir=mine))
     assert "Resumed with other flags: cache_dataset=True (it was False).\n" in out
     assert "at the last step already" in out

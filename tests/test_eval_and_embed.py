@@ -96,8 +96,8 @@ def test_evaluation_follows_a_training_to_its_last_step(
     bring(1, 2)
     look = following._step_after
 
-    def look_and_go_on(folder, last):
-        found = look(folder, last)
+    def look_and_go_on(folder, last, *told):
+        found = look(folder, last, *told)
         if (last, found) == (2, following._NONE):  # it waits: the training goes on
             bring(1, 2, 3, 4)
         return found
@@ -179,8 +179,8 @@ def test_a_checkpoint_that_is_deleted_before_it_is_read_is_left_out(
                 file.unlink()
         fill(prefix, *networks)
 
-    def from_the_first(folder, last):
-        return 1 if last == following._NONE else look(folder, last)
+    def from_the_first(folder, last, *told):
+        return 1 if last == following._NONE else look(folder, last, *told)
 
     monkeypatch.setattr(checkpoints, "fill", fill_or_lose)
     monkeypatch.setattr(following, "_step_after", from_the_first)

@@ -317,7 +317,7 @@ def test_a_last_save_that_fails_is_one_line(start, tmp_path, monkeypatch):
 
     assert start("--train_steps=1")[0] == 0
     monkeypatch.setattr(checkpoint_files, "write", full)
-    code, _, err = start("--train_steps=2")
+    code, _, err = start("--train_steps=2", "--resume_with_other_flags")
     assert code == 2 and err.count("\n") == 1
     assert "step 2 cannot be saved: No space left on device. Make room" in err
     assert checkpoint_files.steps(tmp_path / "run") == [1]
@@ -386,7 +386,8 @@ def test_the_best_is_kept_too(start, tmp_path, monkeypatch, metric):
     )
     flags = ("--checkpoint_steps=1", "--keep_checkpoint_max=1", f"--keep_best={metric}")
     assert start("--train_steps=5", *flags)[0] == 0
-    code, out, _ = start("--train_steps=6", *flags)  # who resumes knows it still
+    more = ("--train_steps=6", "--resume_with_other_flags")
+    code, out, _ = start(*more, *flags)  # who resumes knows it still
     best = 3 if metric == "contrast_acc" else 2
     assert checkpoint_files.steps(tmp_path / "run") == [best, 6]
     assert re.search(rf"Best {metric}: .*ckpt-{best}\n", out)

@@ -12,7 +12,9 @@ _NOT_KEPT = {
     "Cast",
     "FusedBatchNormV3",
     "Identity",
+    "Mul",
     "Reshape",
+    "SquaredDifference",
 }
 # Images of the batch that is looked at: no kernel of a convolution has this height.
 _SHOWN = 13
