@@ -1,6 +1,7 @@
 """What the command does where the loss is not finite."""
 
 import os
+import re
 
 import numpy as np
 import pytest
@@ -62,7 +63,7 @@ def test_stop_keeps_the_last_good_checkpoint(start, breaks_at_step_3):
     code, _, err = start()
     assert code == 2 and len(err.splitlines()) == 1
     assert "not finite at step 3: loss nan" in err and "--learning_rate" in err
-    assert "Largest norms of gradients: encoder/" in err
+    assert re.search(r"Largest norms of gradients: [\w/]+ nan, ", err)
     assert os.path.exists("run/ckpt-2.index")
     assert not os.path.exists("run/ckpt-3.index")
     assert all(np.all(np.isfinite(v)) for v in weights("run/ckpt-2").values())
