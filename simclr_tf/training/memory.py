@@ -37,7 +37,7 @@ def step_bytes(encoder, views, batch_size, micro_batch_size=None, slots=1):
 
     The activations that the gradient needs, the largest of them twice more for the
     gradient itself, the views of three batches, the loss, and gradients and optimizer
-    state. An estimate: what was measured lies within a fifth of it.
+    state. An estimate: what kernels take for themselves depends on the processor.
 
     Args:
         encoder: Built Keras model from images `[B, H, W, 3]`.
