@@ -37,7 +37,8 @@ DEVICES = {
 def work(flags, tf_config, output):
     """The command, in a process of its own."""
     os.setpgrp()
-    os.environ["TF_CONFIG"] = tf_config
+    if tf_config:
+        os.environ["TF_CONFIG"] = tf_config
     file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(file, 1)
     os.dup2(file, 2)
