@@ -1,26 +1,23 @@
 """What it costs to save a run, and to go on with it.
 
-python benchmarks/checkpoints.py --resnet_depth=18 --width_multiplier=0.25 --step=1.0
+python -m benchmarks.checkpoints --resnet_depth=18 --width_multiplier=0.25 --step=1.0
 """
 
 import argparse
 import os
-import sys
 import tempfile
 import time
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
-from simclr_tf import data, optimizers, stopping  # noqa: E402
-from simclr_tf.augmentation import SimCLRAugmentation  # noqa: E402
-from simclr_tf.distribution import make_strategy  # noqa: E402
-from simclr_tf.experiment import (  # noqa: E402
+from simclr_tf import data, optimizers, stopping
+from simclr_tf.augmentation import SimCLRAugmentation
+from simclr_tf.distribution import make_strategy
+from simclr_tf.experiment import (
     checkpoint_files,
     checkpoints,
     networks,
     saving,
 )
-from simclr_tf.experiment.config import ModelConfig, RunConfig  # noqa: E402
+from simclr_tf.experiment.config import ModelConfig, RunConfig
 
 PERIOD = 100  # steps between two checkpoints; an epoch is mostly longer
 

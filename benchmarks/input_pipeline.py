@@ -1,6 +1,6 @@
 """Images a second of two views, beside the published pipeline and bare decoding.
 
-    python benchmarks/input_pipeline.py [--rows=0.2,1,4,12,32px] [--rounds=5]
+    python -m benchmarks.input_pipeline [--rows=0.2,1,4,12,32px] [--rounds=5]
 
 Photographs of several sizes (in megapixels) are made by code, and each is read from its
 own file. The pipelines run in turn; printed are medians, their ratio to the published

@@ -4,7 +4,7 @@ ResNet-18 at 32 px with LARS. Each figure is of one step in a process of its own
 its peak memory grew by, from the built model on, and its
 seconds, the tracing of the graph included. Run as
 
-    python benchmarks/micro_batches.py [--batches=256,...] [--piece=64] [--memory=16]
+    python -m benchmarks.micro_batches [--batches=256,...] [--piece=64] [--memory=16]
 """
 
 import argparse
@@ -13,8 +13,6 @@ import resource
 import subprocess
 import sys
 import time
-
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 _MB_OF_A_PAIR = 13  # about, of one image's two views; decides what is not tried
 
@@ -53,6 +51,7 @@ def main():
     if arguments.measure:
         measure(*arguments.measure)
         return
+    this = [sys.executable, "-m", __spec__.name]
     piece = f"of {arguments.piece} MB"
     print(f"{'images':>8}{'whole MB':>12}{'s':>8}{piece:>12}{'s':>8}")
     for batch in map(int, arguments.batches.split(",")):
@@ -62,7 +61,7 @@ def main():
                 line += f"{'-':>12}{'-':>8}"
                 continue
             output = subprocess.run(
-                [sys.executable, __file__, "--measure", str(batch), str(size)],
+                [*this, "--measure", str(batch), str(size)],
                 capture_output=True,
                 text=True,
                 env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},

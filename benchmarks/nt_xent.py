@@ -3,7 +3,7 @@
 Each figure is of a process of its own: forward and backward, the median of some steps,
 and what the process's peak memory grew by. Run as
 
-    python benchmarks/nt_xent.py [--images=1024,...] [--dim=128] [--memory=16]
+    python -m benchmarks.nt_xent [--images=1024,...] [--dim=128] [--memory=16]
 """
 
 import argparse
@@ -14,8 +14,6 @@ import statistics
 import subprocess
 import sys
 import time
-
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
 def measure(form, images, dim):
@@ -65,7 +63,7 @@ def main():
             if form == "plain" and 4 * (2 * images) ** 2 >= arguments.memory * 2**30:
                 line += f"{'-':>10}{'-':>8}"
                 continue
-            command = [sys.executable, __file__, f"--dim={arguments.dim}"]
+            command = [sys.executable, "-m", __spec__.name, f"--dim={arguments.dim}"]
             output = subprocess.run(
                 [*command, "--measure", form, str(images)],
                 capture_output=True,

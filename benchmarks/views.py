@@ -1,6 +1,6 @@
 """Two views of 32-pixel images a second, beside the published policy image by image.
 
-    python benchmarks/views.py
+    python -m benchmarks.views
 
 Runs the two in turn and prints the median of each and their ratio: compare ratios, not
 figures of different runs.

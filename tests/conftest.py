@@ -1,5 +1,6 @@
 """What every test starts from: one random state, float32, one thread a process."""
 
+import contextlib
 import os
 
 import pytest
@@ -74,6 +75,26 @@ def photos():
     images[labels == 0, ..., 0] += 150
     images[labels == 1, ..., 2] += 150
     return images.astype("uint8"), labels.astype("int64")
+
+
+@pytest.fixture
+def killed_after_a_save():
+    """Context manager in which a command ends when it has saved its run once."""
+    from simclr_tf.experiment import saving
+
+    save = saving.Keeper.save
+
+    def save_and_die(self, step, figures):
+        save(self, step, figures)
+        raise KeyboardInterrupt
+
+    @contextlib.contextmanager
+    def killing():
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(saving.Keeper, "save", save_and_die)
+            yield
+
+    return killing
 
 
 @pytest.fixture

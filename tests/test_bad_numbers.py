@@ -8,7 +8,6 @@ import pytest
 import tensorflow as tf
 
 import run
-from simclr_tf.experiment import saving
 from simclr_tf.training.simclr import SimCLR
 
 SMALL = (
@@ -79,20 +78,13 @@ def test_skip_leaves_out_the_step(start, breaks_at_step_3):
 
 
 def test_rewind_goes_on_from_the_last_checkpoint_and_resumes(
-    start, breaks_at_step_3, monkeypatch
+    start, breaks_at_step_3, killed_after_a_save
 ):
-    code, out, err = start("--on_nonfinite=rewind", "--checkpoint_steps=2")
+    flags = ("--on_nonfinite=rewind", "--checkpoint_steps=2")
+    code, out, err = start(*flags)
     assert (code, err) == (0, "")
     assert "not finite at step 3" in out and "Back to run/ckpt-2" in out
-    with monkeypatch.context() as patch:
-        save = saving.Keeper.save
-
-        def save_and_die(self, step, figures):
-            save(self, step, figures)
-            raise KeyboardInterrupt
-
-        patch.setattr(saving.Keeper, "save", save_and_die)
-        flags = ("--on_nonfinite=rewind", "--checkpoint_steps=2")
+    with killed_after_a_save():
         assert start(*flags, model_dir="killed")[0] == 130
     assert start(*flags, model_dir="killed")[0] == 0
     assert is_same(weights("run/ckpt-4"), weights("killed/ckpt-4"))

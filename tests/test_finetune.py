@@ -11,7 +11,7 @@ from PIL import Image
 import flags
 import run
 from simclr_tf import data
-from simclr_tf.experiment import cached_features, labels, saving
+from simclr_tf.experiment import cached_features, labels
 from tests import programs
 
 SMALL = (
@@ -262,27 +262,16 @@ def test_linear_evaluation_under_two_replicas(
     assert_same(saved(tmp_path / "run"), saved(tmp_path / "two"), rtol=1e-4, atol=1e-4)
 
 
-def die_at_the_first_checkpoint(monkeypatch):
-    save = saving.Keeper.save
-
-    def save_and_die(self, step, figures):
-        save(self, step, figures)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(saving.Keeper, "save", save_and_die)
-
-
 @pytest.mark.parametrize("mode", ["linear", "distill"])
 def test_a_killed_run_resumes_bit_identical(
-    start, pretrained, tmp_path, monkeypatch, mode
+    start, pretrained, tmp_path, killed_after_a_save, mode
 ):
     distill = ["--train_mode=distill", f"--teacher={pretrained}", "--label_weight=0.3"]
     linear = [*LINEAR, f"--checkpoint={pretrained}"]
     arguments = {"linear": linear, "distill": distill}[mode]
     arguments += ["--train_steps=4", "--checkpoint_steps=2"]
     worked(start(*arguments, model_dir="whole"))
-    with monkeypatch.context() as patch:
-        die_at_the_first_checkpoint(patch)
+    with killed_after_a_save():
         assert start(*arguments)[0] == 130
     worked(start(*arguments), "2 to 4")
     for part in ("model/", "optimizer/"):

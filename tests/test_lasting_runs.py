@@ -14,7 +14,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 import run
-from simclr_tf.experiment import checkpoint_files, locking, networks, saving, training
+from simclr_tf.experiment import checkpoint_files, locking, networks, preparing, saving
 from simclr_tf.literal_paths import literal
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -225,7 +225,7 @@ def test_a_signal_outside_of_training_ends_at_once(start, monkeypatch):
     def interrupted(*_, **__):
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(training, "prepare", interrupted)
+    monkeypatch.setattr(preparing, "prepare", interrupted)
     code, out, _ = start("--train_steps=4")
     assert code == 143 and "resumes" in out
 

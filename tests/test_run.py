@@ -12,7 +12,7 @@ from PIL import Image
 
 import run
 from simclr_tf import export
-from simclr_tf.experiment import saving, training
+from simclr_tf.experiment import training
 from simclr_tf.training import memory
 
 SMALL = (
@@ -134,7 +134,7 @@ def test_events_have_the_promised_names(start, tmp_path):
     assert steps == {0, 2, 4}
 
 
-def test_a_killed_run_resumes_bit_identical(start, tmp_path, monkeypatch):
+def test_a_killed_run_resumes_bit_identical(start, tmp_path, killed_after_a_save):
     flags = (
         "--train_steps=4",
         "--checkpoint_steps=2",
@@ -143,14 +143,7 @@ def test_a_killed_run_resumes_bit_identical(start, tmp_path, monkeypatch):
     )
     start(*flags, model_dir="whole")
 
-    with monkeypatch.context() as patch:
-        save = saving.Keeper.save
-
-        def save_and_die(self, step, figures):
-            save(self, step, figures)
-            raise KeyboardInterrupt
-
-        patch.setattr(saving.Keeper, "save", save_and_die)
+    with killed_after_a_save():
         code, out, _ = start(*flags)
     assert code == 130 and "resumes" in out
     assert not os.path.exists(tmp_path / "run" / "ckpt-4.index")
@@ -164,7 +157,7 @@ def test_a_killed_run_resumes_bit_identical(start, tmp_path, monkeypatch):
 
 
 def test_a_run_whose_files_vanish_ends_and_resumes_bit_identical(
-    start, tmp_path, folder, monkeypatch
+    start, tmp_path, folder, monkeypatch, killed_after_a_save
 ):
     flags = (
         "--train_steps=4",
@@ -190,14 +183,7 @@ def test_a_run_whose_files_vanish_ends_and_resumes_bit_identical(
     assert (code, err) == (0, "")
     for text in ("skipped 1: it", "7.png", "Skipped the image", "cat/1.png"):
         assert text in out
-    with monkeypatch.context() as patch:
-        save = saving.Keeper.save
-
-        def save_and_die(self, step, figures):
-            save(self, step, figures)
-            raise KeyboardInterrupt
-
-        patch.setattr(saving.Keeper, "save", save_and_die)
+    with killed_after_a_save():
         assert start(*flags)[0] == 130
     code, out, _ = start(*flags)
     assert code == 0 and "19 images" in out  # of the list, though 17 are there

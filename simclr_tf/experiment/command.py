@@ -12,8 +12,10 @@ from simclr_tf.experiment import (
     evaluation,
     files,
     following,
+    loading,
     locking,
     packing,
+    preparing,
     previewing,
     training,
 )
@@ -71,7 +73,7 @@ def _run(config, flag_values, strategy, chief, say):
             return
     else:
         prefix, _ = checkpoints.chosen(config, say)
-        model, step = training.load(config, strategy)
+        model, step = loading.load(config, strategy)
     _deliver(config, model, prefix, step, splits, strategy, say)
 
 
@@ -91,7 +93,7 @@ def _train(config, flag_values, strategy, splits, lock, say):
     is_there = os.path.isdir(folder)
     if lock and is_there:  # before anything is read
         lock.enter_context(locking.locked(folder, say))
-    session = training.prepare(config, strategy, say)
+    session = preparing.prepare(config, strategy, say)
     if splits is not None:
         splits.require_classes(
             session.model.num_classes, session.about["probe_dataset"]
@@ -129,7 +131,7 @@ def _deliver(config, model, prefix, step, splits, strategy, say):
     if strategy.num_replicas_in_sync > 1:
         # Variables of replicas belong to all: a copy on this device alone is saved.
         of_checkpoint = dataclasses.replace(config, checkpoint=prefix)
-        copy = checkpoints.unless_deleted(prefix, lambda: training.load(of_checkpoint))
+        copy = checkpoints.unless_deleted(prefix, lambda: loading.load(of_checkpoint))
         if copy is None:
             say(f"{prefix} was deleted before its SavedModel was written: left out.")
             return

@@ -3,7 +3,7 @@
 import os
 
 from simclr_tf import distribution, export
-from simclr_tf.experiment import checkpoints, evaluation, files, splits, training
+from simclr_tf.experiment import checkpoints, evaluation, files, loading, splits
 from simclr_tf.export import features
 
 
@@ -27,7 +27,7 @@ def embed(config, strategy, say=print):
         features.import_pyarrow()  # before hours of work for nothing
     source = splits.open_to_embed(config, say)
     prefix, _ = checkpoints.chosen(config, say)
-    model, step = training.load(config, strategy)
+    model, step = loading.load(config, strategy)
     chief = distribution.is_chief(strategy)
     if chief:
         files.make_directory(config.model_dir)

@@ -8,7 +8,7 @@ from tensorflow import keras
 
 from simclr_tf import distribution
 from simclr_tf.errors import UserError
-from simclr_tf.experiment import checkpoint_files, checkpoints, training
+from simclr_tf.experiment import checkpoint_files, checkpoints, loading
 
 # Seconds between two looks into the folder.
 _PAUSE = 2.0
@@ -45,7 +45,7 @@ def follow(config, strategy, say=print):
     """
     if config.checkpoint:
         prefix, _ = checkpoints.chosen(config, say)
-        model, step = training.load(config, strategy)
+        model, step = loading.load(config, strategy)
         yield Checkpoint(prefix, step, model)
         return
     folder, timeout = config.model_dir, config.eval.eval_timeout
@@ -87,7 +87,7 @@ class _Reader:
         if about is None:
             return False
         if self.model is None:
-            self.model, self._wanted = training.build_as(
+            self.model, self._wanted = loading.build_as(
                 self._config, about, self._strategy
             )
         last = checkpoints.step_of(prefix)

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from simclr_tf import keras_compat
 from simclr_tf.errors import UserError
-from simclr_tf.experiment import checkpoints, training
+from simclr_tf.experiment import checkpoints, loading
 from simclr_tf.experiment.config import DataConfig, ModelConfig, RunConfig
 
 GOLDEN = os.path.join(os.path.dirname(__file__), "golden")
@@ -42,7 +42,7 @@ def test_it_fills_the_networks(stack):
     prefix = os.path.join(GOLDEN, stack, "ckpt-2")
     about = checkpoints.describe(prefix, "checkpoint")
     assert (about["format"], about["keras"]) == (1, STACKS[stack])
-    model, wanted = training.build_as(CONFIG, about)
+    model, wanted = loading.build_as(CONFIG, about)
     checkpoints.require_same(prefix, "checkpoint", wanted)
     checkpoints.fill(prefix, model.encoder, model.projection_head, model.linear_head)
     reader = tf.train.load_checkpoint(prefix)
@@ -59,7 +59,7 @@ def test_it_fills_the_networks(stack):
 def test_a_run_goes_on_under_its_own_keras_alone(stack):
     prefix = os.path.join(GOLDEN, stack, "ckpt-2")
     about = checkpoints.describe(prefix, "checkpoint")
-    model, _ = training.build_as(CONFIG, about)
+    model, _ = loading.build_as(CONFIG, about)
     if STACKS[stack] == HERE:
         checkpoints.restore(prefix, model)
         assert int(tf.convert_to_tensor(model.optimizer.iterations)) == 2
@@ -89,7 +89,7 @@ def write():
 def write_outputs(folder):
     """Writes what the networks of a golden checkpoint make of the images."""
     prefix = os.path.join(folder, "ckpt-2")
-    model, _ = training.build_as(CONFIG, checkpoints.describe(prefix, "checkpoint"))
+    model, _ = loading.build_as(CONFIG, checkpoints.describe(prefix, "checkpoint"))
     checkpoints.fill(prefix, model.encoder, model.projection_head, model.linear_head)
     with open(os.path.join(folder, "outputs.json"), "w", encoding="utf-8") as file:
         json.dump(outputs(model), file)
