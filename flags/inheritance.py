@@ -98,8 +98,10 @@ def of_start(flags, given, say):
     if size:
         say(f"--image_size={flags.image_size} instead of the {size} of {place}.")
         del other["image_size"]
-    if other:
-        listed = ", ".join(f"{name}={value}" for name, value in sorted(other.items()))
+    # A stem that goes by the image size is news where that is another.
+    told = {name: other[name] for name in other if size or here[name] != "auto"}
+    if told:
+        listed = ", ".join(f"{name}={value}" for name, value in sorted(told.items()))
         say(f"As in {place}: {listed}.")
     return _arguments(other, flags)
 

@@ -122,6 +122,7 @@ def test_an_image_size_beside_the_checkpoint_wins_and_the_stem_stays(parse, home
     again = ["--train_mode=finetune", f"--checkpoint={home / 'pretrained'}"]
     config, said = parse(*again, "--image_size=36")
     assert "--image_size=36 instead of the 8 of " in said
+    assert "stem=cifar" in said
     assert (config.data.image_size, config.model.stem) == (36, "cifar")
     assert config.model.resnet_depth == 18
 
@@ -132,7 +133,7 @@ def test_networks_of_a_preset_do_not_win(parse, home):
     assert NETWORKS["image_size"] == config.data.image_size
     assert NETWORKS["width_multiplier"] == config.model.width_multiplier
     assert config.model.proj_out_dim == 128  # the head is not read
-    assert "ckpt-2: image_size=8, resnet_depth=18, stem=cifar, width_mult" in said
+    assert "ckpt-2: image_size=8, resnet_depth=18, width_multiplier=0.0625." in said
 
 
 def test_other_networks_are_refused_in_a_table(start, parse, home, tmp_path):

@@ -18,7 +18,7 @@ def test_fit_example(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     load = simclr_tf.data.load
     monkeypatch.setattr(simclr_tf.data, "load", lambda *a, **k: load(*a, **k).take(512))
-    runpy.run_path(os.path.join(ROOT, "examples", "fit.py"))
+    runpy.run_module("examples.fit")
     assert "label_top_1_accuracy" in capsys.readouterr().out
     assert export.load_encoder(tmp_path / "runs" / "example").feature_dim == 128
 
