@@ -106,12 +106,13 @@ def smooth(monkeypatch):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def shallow():
-    """ResNets with few blocks, except where they are what is tested."""
+def shallow(request):
+    """ResNets of two groups, or those that the file names, where depth is no matter."""
     from tests import networks
     from tf_models import resnet
 
+    resnets = getattr(request.module, "RESNETS", networks.SHALLOW)
     with pytest.MonkeyPatch.context() as patch:
-        for depth, blocks in networks.SHALLOW.items():
+        for depth, blocks in resnets.items():
             patch.setitem(resnet._BLOCKS, depth, blocks)
         yield

@@ -4,11 +4,11 @@ import tensorflow as tf
 
 from tf_models import resnet
 
-SHALLOW = {18: (False, (1, 1, 1, 1)), 34: (False, (2, 1, 1, 1))}
+SHALLOW = {18: (False, (1, 0, 0, 1)), 34: (False, (2, 0, 0, 1))}
 
 
 def make_shallow():
-    """Gives ResNet-18 and 34 one block a group, or two: traced in half the time."""
+    """Leaves ResNet-18 and 34 the first group and the last: traced in half the time."""
     resnet._BLOCKS.update(SHALLOW)
 
 

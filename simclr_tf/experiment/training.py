@@ -100,7 +100,9 @@ def train(session, say=print):
             ],
         )
     last = checkpoint_files.path_of(config.model_dir, save.step)
-    if number := max(distribution.from_all(session.strategy, signal.number)):
+    number = max(distribution.from_all(session.strategy, signal.number))
+    distribution.part(session.strategy)
+    if number:
         raise Stopped(number, last)
     if config.keep_best and chief and (best := keeper.best()) is not None:
         path = checkpoint_files.path_of(config.model_dir, best)

@@ -62,19 +62,24 @@ def make_model(rule, kind):
 def policies(kind):
     """What draws each view."""
     steps = augmentation.SimCLRAugmentation(16, seed=5).steps
-    if kind == "images":
-        steps += [
-            augmentation.RandomCutout(seed=0),
-            augmentation.RandomRotation90(seed=0),
-            augmentation.RandomGaussianNoise(seed=0),
-            augmentation.RandomSobel(0.2, seed=0),
-            augmentation.RandomSolarize(seed=0),
-            augmentation.RandomEqualize(seed=0),
-        ]
-    full = augmentation.Policy(steps, seed=5)
+    plain = augmentation.Policy(steps, seed=5)
     if kind == "pipeline":
-        return (full, full)
-    return (full, full) + 2 * (augmentation.small_view(full, 12, seed=6),)
+        return (plain, plain)
+    small = augmentation.small_view(plain, 12, seed=6)
+    if kind == "pieces":
+        return (plain, plain, small, small)
+    rest = [
+        augmentation.RandomCutout(seed=0),
+        augmentation.RandomRotation90(seed=0),
+        augmentation.RandomGaussianNoise(seed=0),
+        augmentation.RandomSobel(0.2, seed=0),
+        augmentation.RandomSolarize(seed=0),
+        augmentation.RandomEqualize(seed=0),
+    ]
+    cropped = augmentation.small_view(
+        augmentation.Policy(steps[:1], seed=5), 12, seed=6
+    )
+    return (augmentation.Policy([*steps, *rest], seed=5), plain, cropped, cropped)
 
 
 def batches(strategy, kind):

@@ -20,7 +20,7 @@ SMALL = (
     "--dataset=bundled --eval_split=test --image_size=16 --resnet_depth=18 "
     "--width_multiplier=0.0625 --num_proj_layers=2 --proj_out_dim=8 --warmup_epochs=0 "
     "--train_batch_size=12 --eval_batch_size=100 --evaluators=head --seed=1 "
-    "--keep_checkpoint_max=0 --optimizer=momentum --learning_rate=0.05 "
+    "--keep_checkpoint_max=0 --optimizer=momentum --learning_rate=0.5 "
     "--temperature=0.5"
 ).split()
 FOUR_STEPS = ["--train_steps=4", "--checkpoint_steps=2"]
@@ -56,7 +56,7 @@ def moved(folder):
 def assert_same_training(folder, of_one_device):
     """The last two of four steps; rounding is worth a few in a thousand of them."""
     found, expected = moved(folder), moved(of_one_device)
-    assert found.keys() == expected.keys() and len(found) > 70
+    assert found.keys() == expected.keys() and len(found) > 40
     for key, value in expected.items():
         largest = np.abs(value).max()
         assert largest > 0, key

@@ -14,6 +14,8 @@ import tf_models
 from simclr_tf import augmentation, export
 from simclr_tf.errors import UserError
 
+RESNETS = {18: (False, (1, 1, 1, 1))}  # every group is served
+
 SERVE = """
 import sys, numpy as np, tensorflow as tf
 folder = sys.argv[1]
