@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import platform
 import re
 import sys
 import tempfile
@@ -24,8 +25,12 @@ def import_tensorflow():
 
     Errors are printed when the import is over, or has failed. Where the environment
     variable TF_CPP_MIN_LOG_LEVEL is set, TensorFlow prints whatever it allows; else
-    this sets it to 2, errors alone.
+    this sets it to 2, errors alone. TF_ENABLE_ONEDNN_OPTS, if it is not set, becomes 1
+    on x86: TensorFlow takes the faster kernels for processors with AVX-512 VNNI alone,
+    but with AVX2 they halve the time of a step too.
     """
+    if platform.machine() in ("x86_64", "AMD64"):
+        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     if _LOG_LEVEL in os.environ:
         return
     os.environ[_LOG_LEVEL] = "2"

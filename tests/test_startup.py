@@ -1,6 +1,7 @@
 """TensorFlow's greetings stay out of the command's output, errors do not."""
 
 import os
+import platform
 import subprocess
 import sys
 
@@ -33,6 +34,24 @@ def test_the_level_of_the_user_is_left_alone(monkeypatch):
     monkeypatch.setattr(_startup, "_without_greetings", None)  # would fail
     _startup.import_tensorflow()
     assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0"
+
+
+@pytest.mark.parametrize("wanted", [None, "0"])
+def test_onednn_is_on_unless_the_user_says_no(wanted):
+    environment = {**os.environ, "PYTHONPATH": ROOT}
+    environment.pop("TF_ENABLE_ONEDNN_OPTS", None)
+    if wanted:
+        environment["TF_ENABLE_ONEDNN_OPTS"] = wanted
+    code = (
+        "from simclr_tf import _startup; _startup.import_tensorflow();"
+        "from tensorflow.python.util import _pywrap_util_port as port;"
+        "print(port.IsMklEnabled())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True
+    )
+    x86 = platform.machine() in ("x86_64", "AMD64")
+    assert done.stdout.strip() == str(x86 and wanted is None), done.stderr
 
 
 def test_the_command_prints_nothing_of_tensorflow():

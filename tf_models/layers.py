@@ -3,6 +3,7 @@
 import tensorflow as tf
 from tensorflow import keras
 
+from tf_models import convolution
 from tf_models.batch_normalization import BatchNormalization
 
 
@@ -12,11 +13,12 @@ class Convolution(keras.layers.Layer):
     Args:
         filters: Int.
         kernel_size: Int, odd.
-        strides: Int.
+        strides: Int, 1 or 2.
     """
 
     def __init__(self, filters, kernel_size, strides=1, **kwargs):
         super().__init__(**kwargs)
+        self.strides = strides
         self.padding = (kernel_size - 1) // 2 if strides > 1 else 0
         self.convolution = keras.layers.Conv2D(
             filters,
@@ -32,8 +34,11 @@ class Convolution(keras.layers.Layer):
         self.convolution.build(input_shape)
         self.built = True
 
-    def call(self, images):
-        return self.convolution(pad(images, self.padding))
+    def call(self, images, training=None):
+        if training and self.trainable and convolution.is_faster(images):
+            kernel = tf.cast(self.convolution.kernel, images.dtype)
+            return convolution.convolve(images, kernel, self.strides)
+        return self.convolution(convolution.pad(images, self.padding))
 
 
 class ConvolutionNorm(keras.layers.Layer):
@@ -76,15 +81,9 @@ class ConvolutionNorm(keras.layers.Layer):
         self.built = True
 
     def call(self, images, training=None):
-        images = self.norm(self.convolution(images), training=training)
+        images = self.convolution(images, training=training)
+        images = self.norm(images, training=training)
         return tf.nn.relu(images) if self.relu else images
-
-
-def pad(images, size):
-    """`[B, H, W, C]` with `size` zero pixels on each of the four sides."""
-    if size == 0:
-        return images
-    return tf.pad(images, [[0, 0], [size, size], [size, size], [0, 0]])
 
 
 def global_average(images):

@@ -24,6 +24,7 @@ import tf_models
 from simclr_tf import SimCLR, augmentation, data, distribution, optimizers
 from simclr_tf.losses import NTXent
 from tests import networks
+from tf_models import convolution
 from tf_models.blocks import ResidualBlock
 
 STEPS, BATCH, LAST = 3, 12, 7
@@ -148,6 +149,8 @@ def main(kind, replicas, out, *cases):
     """Runs each case and writes its file."""
     networks.remove_kinks()
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    if (kind, replicas) == ("mirrored", "2"):  # its convolutions are others, besides
+        convolution.is_faster = lambda images: None not in images.shape[1:3]
     strategy = distribution.make_strategy(
         kind, num_cpu_replicas=int(replicas) if kind == "mirrored" else 0
     )
