@@ -1,6 +1,7 @@
 """What every test starts from: one random state, float32, one thread a process."""
 
 import contextlib
+import gc
 import os
 
 import pytest
@@ -9,6 +10,9 @@ import pytest
 # more threads in each would only wait for one another.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+
+# Every trace of a step is many objects that live long: look for garbage less often.
+gc.set_threshold(20_000, 20, 20)
 
 # The two processes take one file after the other: with these last, one would wait.
 _LONGEST = (
