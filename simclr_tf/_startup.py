@@ -16,7 +16,8 @@ _GREETINGS = re.compile(
     rb"computation_placer already registered|Could not find TensorRT|"
     rb"Could not find cuda drivers|failed call to cuInit.*(\(303\)|NO_DEVICE|"
     rb"no CUDA-capable device)|(kernel|hostname|kernel version) seems to match|"
-    rb"kernel driver does not appear to be running"
+    rb"kernel driver does not appear to be running|"
+    rb"Compiled cluster using XLA|SetPriority unimplemented for this stream"
 )
 
 
@@ -34,15 +35,19 @@ def import_tensorflow():
     if _LOG_LEVEL in os.environ:
         return
     os.environ[_LOG_LEVEL] = "2"
-    with _without_greetings():
+    with without_greetings():
         import tensorflow as tf
 
         tf.config.list_physical_devices()
 
 
 @contextlib.contextmanager
-def _without_greetings():
-    """Holds back what the process writes to stderr, then writes the news in it."""
+def without_greetings():
+    """Holds back what the process writes to stderr, then writes the news in it.
+
+    Of the compiler too: TensorFlow 2.15 says once that it compiles, and of every stream
+    that has not run before, as an error, that it has no priority.
+    """
     sys.stderr.flush()
     try:
         stderr = os.dup(2)

@@ -48,6 +48,23 @@ def graphs_as_they_are():
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
+@pytest.fixture(scope="session", autouse=True)
+def views_in_batches():
+    """In the programs that tests start, too: see `tests/programs.py`."""
+    from tests import views
+
+    views.compile_nothing()
+
+
+@pytest.fixture
+def compiled_views(monkeypatch):
+    """Pipelines compile what they do to images, as for our users."""
+    from simclr_tf.augmentation import _each
+    from tests import views
+
+    monkeypatch.setattr(_each, "has_compiler", views.has_compiler)
+
+
 @pytest.fixture(autouse=True)
 def fresh_state(monkeypatch):
     from tensorflow import keras

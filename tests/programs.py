@@ -62,4 +62,7 @@ def _become(argv, environment, output):
     for stream in (1, 2):
         os.dup2(file, stream)
     sys.argv = argv
+    from tests import views
+
+    views.compile_nothing()
     runpy.run_path(argv[0], run_name="__main__")

@@ -129,8 +129,9 @@ def chosen(seed, images, probability):
 
 
 def per_image(values):
-    """`[B]` values as `[B, 1, 1, 1]`, to meet images."""
-    return tf.reshape(values, [-1, 1, 1, 1])
+    """`[B]` values as `[B, 1, 1, 1]`, or one as `[1, 1, 1]`, to meet images."""
+    values = tf.convert_to_tensor(values)
+    return values[..., tf.newaxis, tf.newaxis, tf.newaxis]
 
 
 def check_probability(name, value):

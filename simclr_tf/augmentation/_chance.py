@@ -9,7 +9,8 @@ class ChangeSome(_base.ImageLayer):
     """Changes each image with a probability; the others are not even computed.
 
     A subclass says what to do in `change(images, *draws)` and, where images need random
-    numbers of their own, which in `draws(images, seed)`.
+    numbers of their own, which in `draws(images, seed)`. One that a compiled loop may
+    do image by image has `change_planes` too: see `simclr_tf.augmentation._each`.
 
     Args:
         probability: Float in [0, 1], share of images that are changed.
@@ -26,11 +27,17 @@ class ChangeSome(_base.ImageLayer):
     def process(self, images, training, seed):
         if not training:
             return images
-        for_choice, for_draws = _base.split_seed(seed, 2)
-        rows = tf.where(_base.chosen(for_choice, images, self.probability))  # [n, 1]
-        draws = [tf.gather_nd(values, rows) for values in self.draws(images, for_draws)]
+        chosen, *draws = self.choose(images, seed)
+        rows = tf.where(chosen)  # [n, 1]
+        draws = [tf.gather_nd(values, rows) for values in draws]
         changed = self.change(tf.gather_nd(images, rows), *draws)
         return tf.tensor_scatter_nd_update(images, rows, changed)
+
+    def choose(self, images, seed):
+        """Tuple of bool `[B]`, which images are changed, and the draws of all."""
+        for_choice, for_draws = _base.split_seed(seed, 2)
+        chosen = _base.chosen(for_choice, images, self.probability)
+        return chosen, *self.draws(images, for_draws)
 
     def draws(self, images, seed):
         """Tuple of tensors `[B, ..]`: the random numbers of every image."""

@@ -3,11 +3,11 @@
 import tensorflow as tf
 from tensorflow import keras
 
-from simclr_tf.augmentation import _base
+from simclr_tf.augmentation import _base, _chance
 
 
 @keras.utils.register_keras_serializable(package="simclr_tf")
-class RandomGaussianBlur(_base.ImageLayer):
+class RandomGaussianBlur(_chance.ChangeSome):
     """Blurs some images, each with a width of its own.
 
     Args:
@@ -22,41 +22,37 @@ class RandomGaussianBlur(_base.ImageLayer):
     """
 
     def __init__(self, kernel_size, sigma_range=(0.1, 2.0), probability=0.5, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(probability, **kwargs)
         _base.check_size("kernel_size", kernel_size)
         if not 0 < sigma_range[0] <= sigma_range[1]:
             raise ValueError(
                 f"`sigma_range` must be 0 < low <= high, got {sigma_range}."
             )
-        _base.check_probability("probability", probability)
         self.kernel_size = kernel_size
         self.sigma_range = tuple(sigma_range)
-        self.probability = probability
 
-    def process(self, images, training, seed):
-        if not training:
-            return images
+    def choose(self, images, seed):
         for_sigma, for_choice = _base.split_seed(seed, 2)
         sigma = _base.uniform(for_sigma, images, *self.sigma_range)
-        blur = _base.chosen(for_choice, images, self.probability)
-        places = tf.where(blur)  # the others are not blurred for nothing
+        chosen = _base.chosen(for_choice, images, self.probability)
+        return chosen, _windows(self.kernel_size // 2, sigma)
 
-        def with_blurred():
-            chosen, its_sigma = (
-                tf.gather_nd(images, places),
-                tf.gather_nd(sigma, places),
-            )
-            blurred = gaussian_blur(chosen, self.kernel_size, its_sigma)
-            return tf.tensor_scatter_nd_update(images, places, blurred)
+    def change(self, images, windows):
+        return tf.cond(
+            tf.shape(images)[0] > 0,  # TensorFlow convolves no empty batch
+            lambda: _convolve(images, windows),
+            lambda: images,
+        )
 
-        return tf.cond(tf.size(places) > 0, with_blurred, lambda: images)
+    @staticmethod
+    def change_planes(planes, window):
+        return _convolve_planes(planes, window)
 
     def get_config(self):
         return {
             **super().get_config(),
             "kernel_size": self.kernel_size,
             "sigma_range": self.sigma_range,
-            "probability": self.probability,
         }
 
 
@@ -83,7 +79,6 @@ def gaussian_blur(images, kernel_size, sigma):
     sigma = tf.reshape(tf.cast(sigma, tf.float32), [-1])
     sigma = tf.broadcast_to(sigma, tf.shape(batch)[:1])
     blurred = _convolve(batch, _windows(kernel_size // 2, sigma))
-    blurred = tf.clip_by_value(blurred, 0.0, 1.0)
     blurred = tf.ensure_shape(blurred, batch.shape)
     return blurred if images.shape.rank == 4 else blurred[0]
 
@@ -119,4 +114,29 @@ def _convolve(images, windows):
     for window in (down, tf.transpose(down, [1, 0, 2, 3])):
         planes = tf.nn.depthwise_conv2d(planes, window, [1, 1, 1, 1], "SAME")
     planes = tf.reshape(planes, [height, width, count, channels])
-    return tf.transpose(planes, [2, 0, 1, 3])
+    return tf.clip_by_value(tf.transpose(planes, [2, 0, 1, 3]), 0.0, 1.0)
+
+
+def _convolve_planes(planes, window):
+    """The same of one image `[3, H, W]` with its window `[k]`, as sums of shifts.
+
+    XLA makes one pass over the image of them; it has no fast depthwise convolution.
+    """
+    taps = tf.unstack(window)
+    radius = len(taps) // 2
+    padded = tf.pad(planes, [[0, 0], [radius, radius], [radius, radius]])
+
+    def summed(shifted):
+        """Weighted sum of what `shifted` makes of every tap's span of pixels."""
+        spans = [slice(k, k - 2 * radius or None) for k in range(len(taps))]
+        return tf.add_n(
+            [tap * shifted(span) for tap, span in zip(taps, spans, strict=True)]
+        )
+
+    # A loop of one turn: without it XLA would compute every row anew for each column.
+    rows = tf.while_loop(
+        lambda first, _: first,
+        lambda *_: (False, summed(lambda span: padded[:, span])),
+        (True, tf.zeros_like(padded[:, 2 * radius :])),
+    )[1]
+    return tf.clip_by_value(summed(lambda span: rows[..., span]), 0.0, 1.0)

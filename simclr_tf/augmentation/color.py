@@ -3,11 +3,11 @@
 import tensorflow as tf
 from tensorflow import keras
 
-from simclr_tf.augmentation import _base
+from simclr_tf.augmentation import _base, _chance
 
 
 @keras.utils.register_keras_serializable(package="simclr_tf")
-class RandomColorJitter(_base.ImageLayer):
+class RandomColorJitter(_chance.ChangeSome):
     """Brightness, contrast, saturation and hue in random order, clipped after each.
 
     Every image draws its own order and factors: brightness, contrast and saturation
@@ -25,16 +25,12 @@ class RandomColorJitter(_base.ImageLayer):
     """
 
     def __init__(self, strength=1.0, probability=0.8, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(probability, **kwargs)
         if not 0 <= strength <= 1.25:
             raise ValueError(f"`strength` must be in [0, 1.25], got {strength}.")
-        _base.check_probability("probability", probability)
         self.strength = strength
-        self.probability = probability
 
-    def process(self, images, training, seed):
-        if not training or self.strength == 0:
-            return images
+    def choose(self, images, seed):
         for_factors, for_order, for_choice = _base.split_seed(seed, 3)
         spread = 0.8 * self.strength
         draws = _base.uniform(for_factors, images, -1.0, 1.0, columns=4)
@@ -42,24 +38,34 @@ class RandomColorJitter(_base.ImageLayer):
         shifts = 0.2 * self.strength * draws[:, 3]
         parameters = tf.concat([factors, shifts[:, tf.newaxis]], axis=1)  # [B, 4]
         order = tf.argsort(_base.uniform(for_order, images, columns=4))  # [B, 4]
-        jitter = _base.chosen(for_choice, images, self.probability)
+        probability = self.probability if self.strength else 0.0
+        return _base.chosen(for_choice, images, probability), parameters, order
+
+    def change(self, images, parameters, order):
         planes = tf.transpose(images, [0, 3, 1, 2])  # neighbours have one channel
         for slot in range(4):
-            # Images whose operation it is now are changed together; the rest wait.
-            operation = tf.where(jitter, order[:, slot], len(_OPERATIONS))
-            planes = _apply(planes, operation, parameters)
+            # Images whose operation it is now are changed together.
+            planes = _adjust_some(planes, order[:, slot], parameters)
         return tf.transpose(planes, [0, 2, 3, 1])
 
+    @staticmethod
+    def change_planes(planes, parameters, order):
+        def turn(slot, planes):
+            branches = [
+                lambda adjust=adjust, number=number: adjust(planes, parameters[number])
+                for number, adjust in enumerate(_ADJUSTMENTS)
+            ]
+            changed = tf.switch_case(order[slot], branches)
+            return slot + 1, tf.clip_by_value(changed, 0.0, 1.0)
+
+        return tf.while_loop(lambda slot, _: slot < 4, turn, (0, planes))[1]
+
     def get_config(self):
-        return {
-            **super().get_config(),
-            "strength": self.strength,
-            "probability": self.probability,
-        }
+        return {**super().get_config(), "strength": self.strength}
 
 
 @keras.utils.register_keras_serializable(package="simclr_tf")
-class RandomGrayscale(_base.ImageLayer):
+class RandomGrayscale(_chance.ChangeSome):
     """Takes the colour out of some images, as `tf.image.rgb_to_grayscale` does.
 
     Args:
@@ -70,36 +76,34 @@ class RandomGrayscale(_base.ImageLayer):
     """
 
     def __init__(self, probability=0.2, **kwargs):
-        super().__init__(**kwargs)
-        _base.check_probability("probability", probability)
-        self.probability = probability
+        super().__init__(probability, **kwargs)
 
-    def process(self, images, training, seed):
-        if not training:
-            return images
-        places = tf.where(_base.chosen(seed, images, self.probability))
-        chosen = tf.gather_nd(images, places)
-        gray = tf.broadcast_to(tf.image.rgb_to_grayscale(chosen), tf.shape(chosen))
-        return tf.tensor_scatter_nd_update(images, places, gray)
+    def choose(self, images, seed):
+        return (_base.chosen(seed, images, self.probability),)
 
-    def get_config(self):
-        return {**super().get_config(), "probability": self.probability}
+    def change(self, images):
+        return tf.broadcast_to(tf.image.rgb_to_grayscale(images), tf.shape(images))
+
+    @staticmethod
+    def change_planes(planes):
+        gray = tf.image.rgb_to_grayscale(tf.transpose(planes, [1, 2, 0]))
+        return tf.broadcast_to(gray[..., 0], tf.shape(planes))
 
 
 def adjust_brightness(planes, factors):
-    """Multiplies images `[B, 3, H, W]` by factors `[B]`."""
+    """Multiplies images `[.., 3, H, W]` by factors `[..]`."""
     return planes * _base.per_image(factors)
 
 
 def adjust_contrast(planes, factors):
-    """Moves each channel of images `[B, 3, H, W]` away from its mean by factors."""
-    mean = tf.reduce_mean(planes, axis=[2, 3], keepdims=True)
+    """Moves each channel of images `[.., 3, H, W]` away from its mean by factors."""
+    mean = tf.reduce_mean(planes, axis=[-2, -1], keepdims=True)
     factors = _base.per_image(factors)
     return planes * factors + mean * (1.0 - factors)
 
 
 def adjust_saturation(planes, factors):
-    """Multiplies the saturation of images `[B, 3, H, W]`, up to full saturation.
+    """Multiplies the saturation of images `[.., 3, H, W]`, up to full saturation.
 
     Saturation is (largest - smallest) / largest of the three channels, as in HSV; the
     largest stays, and the others move away from it.
@@ -110,11 +114,11 @@ def adjust_saturation(planes, factors):
 
 
 def adjust_hue(planes, shifts):
-    """Turns the hue of images `[B, 3, H, W]` by shifts `[B]`, in parts of the circle.
+    """Turns the hue of images `[.., 3, H, W]` by shifts `[..]`, in parts of the circle.
 
     On a circle of 6, red is at 0, green at 2, blue at 4.
     """
-    red, green, blue = tf.split(planes, 3, axis=1)
+    red, green, blue = tf.split(planes, 3, axis=-3)
     largest, chroma = _largest_and_chroma(planes)
     others = tf.where(
         largest == green, blue - red + 2.0 * chroma, red - green + 4.0 * chroma
@@ -124,30 +128,39 @@ def adjust_hue(planes, shifts):
     hue -= 6.0 * tf.floor(hue / 6.0)
     shares = tf.concat(
         [tf.abs(hue - 3.0) - 1.0, 2.0 - tf.abs(hue - 2.0), 2.0 - tf.abs(hue - 4.0)],
-        axis=1,
+        axis=-3,
     )
     return largest - chroma + chroma * tf.clip_by_value(shares, 0.0, 1.0)
 
 
 def _largest_and_chroma(planes):
-    """`[B, 1, H, W]`: the largest channel, and how far the smallest is below it."""
-    red, green, blue = tf.split(planes, 3, axis=1)
+    """`[.., 1, H, W]`: the largest channel, and how far the smallest is below it."""
+    red, green, blue = tf.split(planes, 3, axis=-3)
     largest = tf.maximum(tf.maximum(red, green), blue)
     return largest, largest - tf.minimum(tf.minimum(red, green), blue)
 
 
-_OPERATIONS = (adjust_brightness, adjust_contrast, adjust_saturation, adjust_hue)
+_ADJUSTMENTS = (adjust_brightness, adjust_contrast, adjust_saturation, adjust_hue)
 
 
-def _apply(images, operation, parameters):
-    """Each image through the operation of its number `[B]`; past the last, none."""
-    groups = len(_OPERATIONS) + 1
-    places = tf.range(tf.shape(images)[0])
-    parts = tf.dynamic_partition(images, operation, groups)
-    values = tf.dynamic_partition(parameters, operation, groups)
-    places = tf.dynamic_partition(places, operation, groups)
-    for number, adjust in enumerate(_OPERATIONS):
+def _adjust_some(planes, numbers, parameters):
+    """Each image by the adjustment of its number `[B]`, those of one number together.
+
+    Args:
+        planes: Float32 `[B, 3, H, W]`.
+        numbers: Int32 `[B]`.
+        parameters: Float32 `[B, 4]`, of every adjustment.
+
+    Returns:
+        Float32 `[B, 3, H, W]` in [0, 1].
+    """
+    groups = len(_ADJUSTMENTS)
+    places = tf.range(tf.shape(planes)[0])
+    parts = tf.dynamic_partition(planes, numbers, groups)
+    values = tf.dynamic_partition(parameters, numbers, groups)
+    places = tf.dynamic_partition(places, numbers, groups)
+    for number, adjust in enumerate(_ADJUSTMENTS):
         changed = adjust(parts[number], values[number][:, number])
         parts[number] = tf.clip_by_value(changed, 0.0, 1.0)
     result = tf.dynamic_stitch(places, parts)
-    return tf.reshape(result, tf.shape(images))
+    return tf.reshape(result, tf.shape(planes))

@@ -15,6 +15,7 @@ Reference: Exif 2.32 (CIPA DC-008), section 4.6.4, tag 274.
 import tensorflow as tf
 
 _SEARCHED = 2**17  # bytes of the file: the Exif block is one of its first segments
+_LONGEST_SEGMENT = 2**16
 _LONGEST_DIRECTORY = 1000
 _TAG, _SHORT = 274, 3
 
@@ -28,25 +29,34 @@ def jpeg_orientation(encoded):
     Returns:
         Int32 scalar in 1 .. 8; 1, as it lies, where nothing or nonsense is said.
     """
-    head = tf.io.decode_raw(tf.strings.substr(encoded, 0, _SEARCHED), tf.uint8)
-    size = tf.size(head)
+    end = tf.minimum(tf.strings.length(encoded), _SEARCHED)
 
-    def is_exif(at):
-        return tf.reduce_all(_bytes(head, at, 10)[4:] == list(b"Exif\0\0"))
+    def start_of_segment(at):
+        start = tf.strings.substr(encoded, at, 10)
+        return tf.cast(tf.io.decode_raw(start, tf.uint8, fixed_length=10), tf.int32)
 
-    def goes_on(at):
-        marker = _bytes(head, at, 2)
-        optional = (marker[1] >= 0xE0) | (marker[1] == 0xFE) | (marker[1] == 0xFF)
-        return (at < size - 10) & (marker[0] == 0xFF) & optional & ~is_exif(at)
+    def is_exif(segment):
+        return tf.reduce_all(segment[4:] == list(b"Exif\0\0"))
 
-    def next_segment(at):
-        segment = _bytes(head, at, 4)
-        length = 2 + segment[2] * 256 + segment[3]
-        return at + tf.where(segment[1] == 0xFF, 1, length)  # 0xFF fills up
+    def goes_on(at, segment):
+        mark, kind, *_ = tf.unstack(segment)
+        optional = (kind >= 0xE0) | (kind == 0xFE)  # 0xFF, which fills up, included
+        return (at < end) & (mark == 0xFF) & optional & ~is_exif(segment)
 
-    at = tf.while_loop(goes_on, lambda at: [next_segment(at)], [tf.constant(2)])[0]
-    found = is_exif(at)
-    return tf.cond(found, lambda: _in_tiff(head[at + 10 :]), lambda: tf.constant(1))
+    def following(at, segment):
+        _, kind, high, low, *_ = tf.unstack(segment)
+        length = tf.where(kind == 0xFF, 1, 2 + high * 256 + low)
+        at = tf.minimum(at + length, end)
+        return at, start_of_segment(at)
+
+    first = tf.minimum(2, end)
+    at, segment = tf.while_loop(goes_on, following, (first, start_of_segment(first)))
+    tiff = tf.strings.substr(encoded, tf.minimum(at + 10, end), _LONGEST_SEGMENT)
+    return tf.cond(
+        is_exif(segment),
+        lambda: _in_tiff(tf.io.decode_raw(tiff, tf.uint8)),
+        lambda: tf.constant(1),
+    )
 
 
 def turned_shape(shape, orientation):

@@ -2,15 +2,16 @@
 
 import tensorflow as tf
 
-from simclr_tf.augmentation import _base
+from simclr_tf.augmentation import Policy, _base, _each
 from simclr_tf.data import decoding
 
 
 class Views:
     """Draws views with one layer, or with one a view.
 
-    A policy, which has `steps`, may be taken apart: its crop where a file is decoded,
-    the rest on whole batches. Each step has the seed that it has inside of the policy.
+    A policy is taken apart: its crop may come where a file is decoded, and what follows
+    is compiled, see `simclr_tf.augmentation._each`. Each step has the seed that it has
+    inside of the policy.
 
     Args:
         layers: Layer of `simclr_tf.augmentation`, or a sequence of `num_views`.
@@ -38,11 +39,11 @@ class Views:
             `(views, labels)` or `(views,)`.
         """
         images, *labels = example if isinstance(example, tuple) else (example,)
-        views = tuple(
-            layer(images, training=True, seed=self._seed_of(number, step, place))
-            for number, layer in enumerate(self._layers)
-        )
-        return _together(views, labels)
+        crops = []
+        for number, layer in enumerate(self._layers):
+            seed, *_ = self._seeds_of_steps(number, layer, step, place)
+            crops.append(_steps(layer)[0](images, training=True, seed=seed))
+        return self.after_crops(crops, labels, step, place)
 
     def of_image(self, example, position):
         """Views of one image `[H, W, 3]` by its position in the stream, and its label.
@@ -88,10 +89,10 @@ class Views:
         return tuple(tf.TensorSpec([size, size, 3], tf.float32) for size in sizes)
 
     def after_crops(self, crops, labels, step, place=()):
-        """Views of a batch of `crops`, and their labels.
+        """Views of a batch of `crops`, or of those of one image, and their labels.
 
         Args:
-            crops: Tuple of `V` float32 `[B, S, S, 3]`.
+            crops: Sequence of `V` float32 `[B, S, S, 3]` or `[S, S, 3]`.
             labels: List of an int64 `[B]`, or of nothing.
             step: Int64 scalar.
             place: `(first, total)` rows among those of the step, or nothing.
@@ -99,17 +100,13 @@ class Views:
         views = []
         for number, (images, layer) in enumerate(zip(crops, self._layers, strict=True)):
             seeds = self._seeds_of_steps(number, layer, step, place)
-            for later, seed in zip(_steps(layer)[1:], seeds[1:], strict=True):
-                images = later(images, training=True, seed=seed)
-            views.append(images)
+            views.append(_each.apply(_steps(layer)[1:], images, seeds[1:]))
         return _together(tuple(views), labels)
 
-    def _seed_of(self, number, step, place=()):
-        return tf.stack([self._seed, step * len(self._layers) + number, *place])
-
-    def _seeds_of_steps(self, number, layer, step, place=()):
-        seed = self._seed_of(number, step, place)
-        if not hasattr(layer, "steps"):
+    def _seeds_of_steps(self, number, layer, step, place):
+        view = step * len(self._layers) + number
+        seed = tf.stack([self._seed, view, *place])
+        if _steps(layer) == [layer]:
             return [seed]
         return _base.split_seed(seed, len(layer.steps))
 
@@ -127,7 +124,9 @@ def layer_of_each(view, num_views):
 
 
 def _steps(layer):
-    return getattr(layer, "steps", [layer])
+    """The steps of a policy, unless it is one that does something else with them."""
+    takes_turns = getattr(type(layer), "process", None) is Policy.process
+    return layer.steps if takes_turns else [layer]
 
 
 def _at(flips, number):

@@ -1,11 +1,22 @@
+import itertools
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from simclr_tf import augmentation
-from simclr_tf.augmentation import color
+from simclr_tf.augmentation import _base, _each, color
 
 IMAGES = np.random.RandomState(0).rand(6, 8, 10, 3).astype("float32")
+
+
+@pytest.fixture(params=["batch", "loop"])
+def drawn(request):
+    """What a layer makes of images by a seed: called, or in a pipeline's loop."""
+    if request.param == "batch":
+        return lambda layer, images, seed: layer(images, seed=seed)
+    request.getfixturevalue("compiled_views")
+    return lambda layer, images, seed: _each.apply([layer], tf.constant(images), [seed])
 
 
 def on_planes(adjust, images, parameters):
@@ -37,15 +48,11 @@ def test_brightness_multiplies():
     np.testing.assert_allclose(found, IMAGES[:2] * [[[[0.5]]], [[[1.5]]]], rtol=1e-6)
 
 
-def test_jitter_is_some_order_of_the_four_operations():
+def test_jitter_is_some_order_of_the_four_operations(drawn):
     # Every image must equal one of 24 orders of its own factors, clipped in between.
-    import itertools
-
     layer = augmentation.RandomColorJitter(1.0, probability=1.0, seed=0)
     seed = tf.constant([3, 4], tf.int64)
-    found = layer(IMAGES, seed=seed)
-    from simclr_tf.augmentation import _base
-
+    found = drawn(layer, IMAGES, seed)
     draws = _base.uniform(_base.split_seed(seed, 3)[0], IMAGES, -1.0, 1.0, 4).numpy()
     orders = set()
     for image, row, draw in zip(IMAGES, found, draws, strict=True):
@@ -67,6 +74,12 @@ def test_jitter_is_some_order_of_the_four_operations():
     assert len(orders) > 1
 
 
+def test_grayscale_is_that_of_tf_image(drawn):
+    found = drawn(augmentation.RandomGrayscale(1.0), IMAGES, tf.constant([1, 2]))
+    expected = np.repeat(tf.image.rgb_to_grayscale(IMAGES), 3, axis=-1)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
 def test_shares_of_changed_images():
     images = np.tile(IMAGES[:1], [3000, 1, 1, 1])
 
@@ -83,20 +96,28 @@ def test_shares_of_changed_images():
     assert share(blur) == pytest.approx(0.5, abs=0.03)
 
 
-def test_blur_is_the_literal_convolution_with_black_outside():
-    for kernel_size, radius in ((3, 1), (22, 11), (9, 4)):
-        sigmas = [0.3, 1.0, 2.0]
-        found = augmentation.gaussian_blur(IMAGES[:3], kernel_size, sigmas)
-        for image, sigma, row in zip(IMAGES, sigmas, found, strict=False):
-            window = np.exp(-(np.arange(-radius, radius + 1) ** 2) / (2 * sigma**2))
-            window /= window.sum()
-            padded = np.pad(image, [(radius, radius), (radius, radius), (0, 0)])
-            expected = np.zeros_like(image)
-            for dy in range(2 * radius + 1):
-                for dx in range(2 * radius + 1):
-                    part = padded[dy : dy + 8, dx : dx + 10]
-                    expected += window[dy] * window[dx] * part
-            np.testing.assert_allclose(row, expected, atol=1e-5)
+@pytest.mark.parametrize(("kernel_size", "radius"), [(1, 0), (3, 1), (22, 11), (9, 4)])
+def test_blur_is_the_literal_convolution_with_black_outside(kernel_size, radius, drawn):
+    def literal(image, sigma):
+        window = np.exp(-(np.arange(-radius, radius + 1) ** 2) / (2 * sigma**2))
+        window /= window.sum()
+        padded = np.pad(image, [(radius, radius), (radius, radius), (0, 0)])
+        blurred = np.zeros_like(image)
+        for dy in range(2 * radius + 1):
+            for dx in range(2 * radius + 1):
+                part = padded[dy : dy + 8, dx : dx + 10]
+                blurred += window[dy] * window[dx] * part
+        return blurred
+
+    sigmas = [0.3, 1.0, 2.0]
+    found = augmentation.gaussian_blur(IMAGES[:3], kernel_size, sigmas)
+    for image, sigma, row in zip(IMAGES, sigmas, found, strict=False):
+        np.testing.assert_allclose(row, literal(image, sigma), atol=1e-5)
+    layer = augmentation.RandomGaussianBlur(kernel_size, (1.3, 1.3), 1.0)
+    for image, row in zip(
+        IMAGES, drawn(layer, IMAGES, tf.constant([1, 2])), strict=True
+    ):
+        np.testing.assert_allclose(row, literal(image, 1.3), atol=1e-5)
 
 
 def test_blur_kernel_sizes_of_the_published_code():
