@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 import run
@@ -70,6 +71,48 @@ def test_another_data_set_for_the_evaluators(start, pets, tmp_path):
     assert "2 classes, for the linear head" in out and "does not judge" not in out
     results = json.loads((tmp_path / "run" / "result.json").read_text())
     assert "eval/head_top_1_accuracy" in results
+
+
+def test_a_probe_folder_that_changed_changes_no_resumed_run(
+    start, pets, tmp_path, killed_after_a_save
+):
+    shutil.copytree(pets, tmp_path / "probe")
+    words = [f"--dataset={pets / 'cat'}", f"--probe_dataset={tmp_path / 'probe'}"]
+    words += [*SMALL, "--train_steps=4", "--checkpoint_steps=2"]
+    assert start(*words, f"--model_dir={tmp_path / 'whole'}")[0] == 0
+    words += [f"--model_dir={tmp_path / 'run'}"]
+    with killed_after_a_save():
+        assert start(*words)[0] == 130
+    shutil.copy(pets / "dog" / "1.png", tmp_path / "probe" / "cat" / "new.png")
+    code, out, err = start(*words)
+    assert (code, err) == (0, "")
+    whole, resumed = (
+        tf.train.load_checkpoint(str(tmp_path / run / "ckpt-4"))
+        for run in ("whole", "run")
+    )
+    keys = [k for k in whole.get_variable_to_shape_map() if k.startswith("model/")]
+    assert any("linear_head" in key for key in keys)
+    for key in keys:
+        np.testing.assert_array_equal(whole.get_tensor(key), resumed.get_tensor(key))
+
+
+def test_a_probe_array_that_changed_is_refused(
+    start, pets, tmp_path, killed_after_a_save
+):
+    images = np.zeros([20, 9, 8, 3], "uint8")
+    path = tmp_path / "probe.npz"
+    np.savez(path, images=images, labels=np.arange(20) % 2)
+    words = [f"--dataset={pets / 'cat'}", f"--probe_dataset={path}", *SMALL]
+    words += [
+        "--train_steps=2",
+        "--checkpoint_steps=1",
+        f"--model_dir={tmp_path / 'run'}",
+    ]
+    with killed_after_a_save():
+        assert start(*words)[0] == 130
+    np.savez(path, images=images[:10], labels=np.arange(10) % 2)
+    code, _, err = start(*words)
+    assert code == 2 and "num_probe_examples" in err
 
 
 def test_unlabelled_images_among_labelled_ones(start, pets, tmp_path):

@@ -3,26 +3,25 @@
 import collections
 import concurrent.futures
 import hashlib
-import io
 import itertools
 
 import numpy as np
 import tensorflow as tf
-from PIL import Image
 
-from simclr_tf.data import tree
-from simclr_tf.data.images import decode
+from simclr_tf.data import checks, pillow, tree
+from simclr_tf.data.images import MAX_PIXELS
 from simclr_tf.data.label_subset import listed
 from simclr_tf.printing import printable
 
-_THREADS = 8
+_THREADS = 4  # each has a whole picture in memory
 
 
-def check(source):
+def check(source, max_pixels=MAX_PIXELS):
     """What a data set holds, found out by decoding all of it.
 
     Args:
         source: `Source`.
+        max_pixels: Int, pixels of the largest picture that is allowed.
 
     Returns:
         List of str, lines for people: images, classes, what was skipped when it was
@@ -34,21 +33,23 @@ def check(source):
     lines += [f"  {line}" for line in source.summary()]
     if hasattr(source, "paths"):
         with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
-            found = list(pool.map(_examine, source.paths))
+            found = list(
+                pool.map(lambda path: _examine(path, max_pixels), source.paths)
+            )
         return lines + [f"  {line}" for line in _of_files(source.paths, found)]
     return lines + [f"  {line}" for line in _of_examples(source)]
 
 
-def _examine(path):
+def _examine(path, max_pixels):
     """`(format, shape, digest, None)` of a file, or what is wrong in the last place."""
+    wrong = checks.decoding_problem(path, max_pixels)
+    if wrong:
+        return None, None, None, wrong
     try:
         encoded = tree.read(path)
-        shape = tuple(decode(tf.constant(encoded)).shape[:2])
-        with Image.open(io.BytesIO(encoded)) as image:
-            kind = image.format
-    except Exception as error:  # of the system, of TensorFlow and of Pillow
-        reason = getattr(error, "strerror", None) or str(error).strip() or repr(error)
-        return None, None, None, reason.splitlines()[0][:120]
+    except OSError as error:
+        return None, None, None, error.strerror
+    kind, shape = pillow.kind_and_shape(encoded)
     return kind, shape, hashlib.blake2b(encoded, digest_size=16).digest(), None
 
 

@@ -5,7 +5,10 @@ import io
 import os
 import stat
 
+import tensorflow as tf
+
 from simclr_tf.data import pillow, tree
+from simclr_tf.data.images import try_to_decode
 
 # Up to so many files are decoded; of more, only the headers are looked at.
 _DECODED = 1000
@@ -15,27 +18,50 @@ def find_bad(files, max_pixels):
     """What is wrong with files, without ever waiting for a pipe or a device.
 
     Args:
-        files: List of str.
+        files: List of str. Those of other file systems are not read: each would go over
+            the network.
         max_pixels: Int, pixels of the largest picture that is allowed.
 
     Returns:
         List of str or None, one a file.
     """
     whole = len(files) <= _DECODED
-    if any(map(tree.is_remote, files)):  # each would be read over the network
-        return [None] * len(files)
-    with concurrent.futures.ThreadPoolExecutor(16) as pool:
-        return list(pool.map(lambda file: problem(file, max_pixels, whole), files))
+    out_of_reach = _schemes_out_of_reach(files)
+
+    def found(file):
+        if tree.is_remote(file):
+            return out_of_reach.get(_scheme(file))
+        if whole:
+            return decoding_problem(file, max_pixels)
+        return problem(file, max_pixels, whole=False)
+
+    threads = 4 if whole else 16  # each has a whole picture in memory
+    with concurrent.futures.ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(found, files))
 
 
 def problem(file, max_pixels, whole=True):
-    """What is wrong with one file, str or None; `whole` decodes it."""
-    if tree.is_remote(file):
-        try:
-            return pillow.examine(io.BytesIO(tree.read(file)), max_pixels, whole)
-        except OSError as error:
-            return error.strerror
-    return _no_regular_file(file) or pillow.examine(file, max_pixels, whole)
+    """What is wrong with one file, str or None; `whole` has Pillow decode it."""
+    if not tree.is_remote(file):
+        return _no_regular_file(file) or pillow.examine(file, max_pixels, whole)
+    try:
+        return pillow.examine(io.BytesIO(tree.read(file)), max_pixels, whole)
+    except OSError as error:
+        return error.strerror
+
+
+def decoding_problem(file, max_pixels):
+    """What is wrong with one file, str or None, by the decoders that training uses.
+
+    It is not for a function that TensorFlow calls: both would wait for one thread.
+    """
+    wrong = problem(file, max_pixels, whole=False)
+    try:
+        if not wrong:
+            try_to_decode(tree.read(file))
+    except (tf.errors.OpError, ValueError, OSError):
+        wrong = problem(file, max_pixels) or "TensorFlow cannot decode it"
+    return wrong
 
 
 def never_waiting(files):
@@ -48,18 +74,35 @@ def never_waiting(files):
     ]
 
 
+def _scheme(file):
+    return file.partition("://")[0]
+
+
+def _schemes_out_of_reach(files):
+    """What is wrong with the schemes of paths, such as gs, that TensorFlow lacks."""
+    problems = {}
+    for scheme, file in {_scheme(f): f for f in files if tree.is_remote(f)}.items():
+        try:
+            tf.io.gfile.exists(file)
+        except tf.errors.UnimplementedError:
+            problems[scheme] = f"TensorFlow reaches no {scheme}:// here"
+        except tf.errors.OpError:
+            pass  # met and skipped where it is read
+    return problems
+
+
 def _mode(file):
     try:
         return os.stat(file).st_mode
-    except OSError:
+    except (OSError, ValueError):
         return None
 
 
 def _no_regular_file(file):
     try:
         mode = os.stat(file).st_mode
-    except OSError as error:
-        return error.strerror
+    except (OSError, ValueError) as error:  # ValueError: of a zero in its name
+        return getattr(error, "strerror", None) or str(error)
     if not stat.S_ISREG(mode):
         return "it is no regular file"
     return None

@@ -6,22 +6,26 @@
 | images in several subfolders, however deep | a class each, by the uppermost |
 | one subfolder that holds everything | that subfolder, at any depth |
 | subfolders called train, val, test, ... alone | splits |
-| both a training and an evaluation folder with subfolders of images, beside others | \
-splits, all of them |
-| a folder called train or test beside classes | a class |
+| both a training and an evaluation folder, one with subfolders of images, beside \
+others | splits, all of them |
+| a folder called train or test beside classes | a class, said |
+| two splits of one meaning, such as train and Train | the one that is asked for, said |
 | folders called train and test inside every class folder | the same class, said |
 | images beside class folders, fewer than in them | unlabelled images (-1), said |
 | images beside class folders, at least as many | images without labels, said |
-| class names that differ by case alone | different classes, said |
+| class names that differ by case, spaces or Unicode form alone | different \
+classes, said |
 | hidden folders, `__MACOSX`, `@eaDir`, `$RECYCLE.BIN`, empty ones, ... | nothing |
 | hidden files, `._a.jpg` | nothing |
 | files with other extensions | not read, counted in the summary |
 | files without extension | images if they begin like one |
 | a link to a folder that is read already | skipped, said: each file is there once |
+| a link to a file that is there already | a file of its own, said |
 | a folder that cannot be read | skipped, said |
 
 The words for splits, in any case: train, training; val, valid, validation, dev, eval;
-test, testing; also with set, images, data or a year, as in training_set and val2017.
+test, testing; unlabeled; also with set, images, data or a year, as in training_set and
+val2017.
 Classes are numbered over all splits together, in order of the alphabet.
 """
 
@@ -31,8 +35,8 @@ import posixpath
 
 from simclr_tf.data import tree
 from simclr_tf.data.label_subset import listed
-from simclr_tf.data.listing import Listing, numbered
-from simclr_tf.data.splits import TRAIN, DataSet, meaning
+from simclr_tf.data.listing import Listing, look_alikes, numbered
+from simclr_tf.data.splits import TRAIN, UNLABELED, DataSet, meaning
 from simclr_tf.errors import UserError
 from simclr_tf.printing import printable
 
@@ -88,7 +92,7 @@ def find_pictures(word, pattern, matches):
 
 
 def _data_set(word, files, skipped, notes):
-    files = _unwrapped(files, keep=meaning)
+    files = _unwrapped(files, keep=lambda name: meaning(name) not in (None, UNLABELED))
     tops = {parts[0] for _, parts in files if len(parts) > 1}
     splits = _splits(files, tops)
     in_split = {TRAIN: files}
@@ -103,6 +107,10 @@ def _data_set(word, files, skipped, notes):
     below = {meaning(parts[1]) for _, parts in files if len(parts) > 2} - {None}
     if not splits and len(below) > 1:
         notes = [*notes, _SPLITS_BELOW]
+    named = sorted(top for top in tops if meaning(top))
+    if not splits and named and len(tops) > 1:
+        text = "Folders that are classes, not splits, as others are beside them"
+        notes = [*notes, f"{text}: {listed(list(map(printable, named)))}."]
 
     def read(split):
         if split in in_split:
@@ -137,8 +145,8 @@ def _splits(files, tops):
     if named and named == tops:
         return tuple(sorted(tops))
     deep = {parts[0] for _, parts in files if len(parts) > 2}
-    kinds = {meaning(top) == TRAIN for top in named & deep}
-    return tuple(sorted(tops)) if len(kinds) == 2 else None
+    kinds = {meaning(top) == TRAIN for top in named}
+    return tuple(sorted(tops)) if len(kinds) == 2 and named & deep else None
 
 
 def _classes(in_split):
@@ -168,7 +176,7 @@ def _classes(in_split):
     numbers, class_names = numbered(list(labelled.values()), by_value=False)
     classes = dict(zip(labelled, numbers, strict=True))
     classes[_NAMES] = tuple(map(printable, class_names))
-    return classes, notes + _differing_by_case(names)
+    return classes, notes + look_alikes(names)
 
 
 def _unwrapped(files, keep=lambda name: False):
@@ -186,21 +194,13 @@ def _unwrapped(files, keep=lambda name: False):
         files = [(file, parts[1:]) for file, parts in files]
 
 
-def _differing_by_case(names):
-    groups = collections.defaultdict(list)
-    for name in sorted(names):
-        groups[name.lower()].append(printable(name))
-    pairs = [" and ".join(group) for group in groups.values() if len(group) > 1]
-    text = f"Classes that differ by case alone are different: {listed(pairs)}."
-    return [text] if pairs else []
-
-
 def _left_out(found):
     """Lines about files that are not read, and folders that are no data."""
     others = collections.Counter()
     for part in found:
         others.update(part.others)
     folders = [printable(folder) for part in found for folder in part.left_out]
+    links = [printable(file) for part in found for file in part.links]
     lines = []
     if others:
         counts = ", ".join(
@@ -210,6 +210,9 @@ def _left_out(found):
         lines.append(f"Not read, by extension: {counts}.")
     if folders:
         lines.append(f"Hidden and system folders: {listed(sorted(folders))}.")
+    if links:
+        text = f"{len(links):,} links to files that are there too, which count again"
+        lines.append(f"{text}: {listed(links)}.")
     return lines
 
 

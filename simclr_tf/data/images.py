@@ -13,9 +13,9 @@ The first bytes say what a file is, its name never does.
 
 For all of them: the orientation in the Exif block is applied; transparency is dropped,
 so that what a transparent pixel holds shows (as of Pillow's `convert("RGB")`); 16 bits
-are scaled to 8, not cut at 255; floats are taken as 0..1 where none is above 1, else as
-0..255. A picture of more than `max_pixels` is refused by its header, before any memory
-is taken for it.
+are scaled to 8, not cut at 255; floats are taken as 0..1 where none is above 1, as
+0..255 where none is above 255, else as 0..65535. A picture of more than `max_pixels` is
+refused by its header, before any memory is taken for it.
 """
 
 import typing
@@ -31,6 +31,7 @@ _JPEG_START = b"\xff\xd8\xff"
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _TENSORFLOW_PIXELS = 2**29 // 3  # of more, TensorFlow's JPEG decoder refuses to make
 _RATIOS = (8, 4, 2)
+_TURNED_PNG = r"\C*(eXIf|Raw profile type exif|tiff:Orientation)\C*"
 
 
 class Header(typing.NamedTuple):
@@ -72,6 +73,24 @@ def decode(encoded, ratio=1, max_pixels=MAX_PIXELS):
     ratio = tf.convert_to_tensor(ratio)
     shape = reduced(header.upright_shape, jpeg_ratio(header, ratio))
     return decode_box(encoded, header, tf.concat([[0, 0], shape], 0), ratio)
+
+
+def try_to_decode(encoded):
+    """Decodes a picture by what `decode` would take for it, for its errors alone.
+
+    Args:
+        encoded: Bytes of the file, whose header was looked at.
+
+    Raises:
+        tf.errors.OpError: Or ValueError, if it is broken.
+    """
+    if encoded.startswith(_JPEG_START) and not _is_special_jpeg(encoded):
+        # At 1/8 it is read to its end all the same, in less time.
+        tf.io.decode_jpeg(encoded, channels=3, ratio=8)
+    elif encoded.startswith(_PNG_START) and not _is_turned_png(encoded):
+        tf.io.decode_png(encoded, channels=3)
+    else:
+        pillow.decode(encoded)
 
 
 def upright_shape(encoded, max_pixels=MAX_PIXELS):
@@ -185,28 +204,36 @@ def _decoder(encoded):
 
 
 def _jpeg_header(encoded):
-    height, width, channels = tf.unstack(tf.io.extract_jpeg_shape(encoded))
-    pixels = tf.cast(height, tf.int64) * tf.cast(width, tf.int64)
+    height, width, _ = tf.unstack(tf.io.extract_jpeg_shape(encoded))
     return tf.cond(
-        (channels == 4) | (pixels > _TENSORFLOW_PIXELS),
+        _is_special_jpeg(encoded),
         lambda: _pillow_header(encoded),
         lambda: tf.stack([_JPEG, height, width, orientation.jpeg_orientation(encoded)]),
     )
 
 
+def _is_special_jpeg(encoded):
+    """Whether TensorFlow decodes a JPEG wrongly, or not at all: CMYK, or very large."""
+    height, width, channels = tf.unstack(tf.io.extract_jpeg_shape(encoded))
+    pixels = tf.cast(height, tf.int64) * tf.cast(width, tf.int64)
+    return (channels == 4) | (pixels > _TENSORFLOW_PIXELS)
+
+
 def _png_header(encoded):
-    # An Exif block stands before the pixels, if there is one.
-    has_exif = tf.strings.regex_full_match(
-        tf.strings.substr(encoded, 0, 2**16), r"\C*eXIf\C*"
-    )
     words = tf.io.decode_raw(
         tf.strings.substr(encoded, 0, 24), tf.int32, little_endian=False
     )
     return tf.cond(
-        has_exif,
+        _is_turned_png(encoded),
         lambda: _pillow_header(encoded),
         lambda: tf.stack([_PNG, words[5], words[4], 1]),
     )
+
+
+def _is_turned_png(encoded):
+    """Whether a PNG may say an orientation; that stands before its pixels."""
+    head = tf.strings.substr(encoded, 0, 2**16)
+    return tf.strings.regex_full_match(head, _TURNED_PNG)
 
 
 def _pillow_header(encoded):

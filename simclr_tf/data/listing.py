@@ -1,9 +1,19 @@
 """Files by name, with labels where there are any, and how labels are numbered."""
 
+import collections
 import dataclasses
+import re
+import unicodedata
 
+from simclr_tf.data.label_subset import listed
 from simclr_tf.data.sources.files import FileSource
 from simclr_tf.printing import printable
+
+# What tables have where a label is missing: the words that pandas takes for it.
+_MISSING = frozenset(
+    "#N/A|#NA|<NA>|N/A|NA|NULL|NaN|None|n/a|nan|null|-nan|-NaN".split("|")
+)
+_WHOLE = re.compile(r"-?[0-9]+(\.0*)?")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,3 +102,45 @@ def numbered(names, by_value=True):
     classes = tuple(sorted(known, key=(lambda n: (int(n), n)) if is_number else None))
     numbers = {name: number for number, name in enumerate(classes)}
     return [numbers.get(name, -1) for name in names], classes
+
+
+def cleaned(labels):
+    """Labels of a table as names of classes.
+
+    Spaces around them are no part of them. `nan`, `NA`, `None` and the like are missing
+    labels. Where all are whole numbers, negative ones are missing too, and 3.0 is 3: so
+    they are written where some are missing.
+
+    Args:
+        labels: List of str.
+
+    Returns:
+        `(names, notes)`: list of str, "" where there is no label; and what to say.
+
+    Example:
+        >>> cleaned(["3.0", "-1", "nan"])[0]
+        ['3', '', '']
+    """
+    names = [" ".join(label.split()) for label in labels]
+    missing = sorted(_MISSING.intersection(names))
+    names = ["" if name in _MISSING else name for name in names]
+    if all(_WHOLE.fullmatch(name) for name in set(names) - {""}):
+        names = ["" if n.startswith("-") else n.split(".")[0] for n in names]
+    text = f"Labels that are taken for missing ones: {', '.join(missing)}."
+    return names, [text] if missing else []
+
+
+def look_alikes(class_names):
+    """What to say of classes whose names differ by case, spaces or accents' form alone.
+
+    Example:
+        >>> look_alikes(["Cat", "cat", "dog"])
+        ['Classes that differ by case, spaces or Unicode form alone: Cat and cat.']
+    """
+    groups = collections.defaultdict(list)
+    for name in sorted(class_names):
+        form = unicodedata.normalize("NFKC", name)
+        groups["".join(form.split()).casefold()].append(printable(name))
+    pairs = [" and ".join(group) for group in groups.values() if len(group) > 1]
+    text = "Classes that differ by case, spaces or Unicode form alone"
+    return [f"{text}: {listed(pairs)}."] if pairs else []

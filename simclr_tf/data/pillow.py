@@ -11,6 +11,8 @@ from PIL import ExifTags, Image, ImageOps, TiffImagePlugin
 
 _LIMIT = threading.Lock()
 _EXIF_OF_PNG = {"exif", "Raw profile type exif"}
+_XMP, _IN_XMP = "XML:com.adobe.xmp", "tiff:Orientation"
+_PROGRAMS = {"EPS"}  # it would be run, by Ghostscript
 
 
 def decode(encoded):
@@ -31,6 +33,16 @@ def upright_shape(encoded):
     """
     with _opened(io.BytesIO(encoded)) as image:
         return np.array(_upright(image), np.int32)
+
+
+def kind_and_shape(encoded):
+    """Pillow's name of a picture's format, and its height and width when upright.
+
+    Raises:
+        ValueError: If Pillow cannot read it.
+    """
+    with _opened(io.BytesIO(encoded)) as image:
+        return image.format, _upright(image)
 
 
 def examine(file, max_pixels, whole):
@@ -68,7 +80,8 @@ def _upright(image):
             image.tag_v2[TiffImagePlugin.IMAGELENGTH],
         )
     if image.format == "PNG" and not _EXIF_OF_PNG & image.info.keys():
-        return height, width  # or all would be decoded to look for it at the end
+        if _IN_XMP not in str(image.info.get(_XMP)):
+            return height, width  # or all would be decoded to look for it at the end
     turned = image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
     return (width, height) if turned else (height, width)
 
@@ -77,10 +90,11 @@ def _rgb(image):
     """RGB of any mode; Pillow itself would cut 16 bits and floats at 255."""
     if image.mode.startswith(("I", "F")):
         values = np.asarray(image, np.float64)
+        values = np.nan_to_num(values, posinf=0, neginf=0)
+        scale = 1 / 257
         if image.mode == "F":
-            scale = 255.0 if values.max(initial=0) <= 1 else 1.0
-        else:
-            scale = 1 / 257
+            largest = values.max(initial=0)
+            scale = 255.0 if largest <= 1 else 1.0 if largest <= 255 else 1 / 257
         values = np.clip(np.round(values * scale), 0, 255)
         image = Image.fromarray(values.astype(np.uint8))
     return image.convert("RGB")
@@ -89,7 +103,6 @@ def _rgb(image):
 @contextlib.contextmanager
 def _opened(file):
     """An opened picture; whatever Pillow raises becomes a `ValueError` of one line."""
-    _add_heif()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -108,15 +121,17 @@ def _without_limit(file):
     with _LIMIT:
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            return Image.open(file)
+            return Image.open(file, formats=_formats())
         finally:
             Image.MAX_IMAGE_PIXELS = limit
 
 
 @functools.cache
-def _add_heif():
-    """Teaches Pillow HEIC where `pillow-heif` is installed."""
+def _formats():
+    """What Pillow reads; HEIC too, where `pillow-heif` is installed."""
     with contextlib.suppress(ImportError):
         import pillow_heif
 
         pillow_heif.register_heif_opener()
+    Image.init()
+    return tuple(name for name in Image.ID if name not in _PROGRAMS)

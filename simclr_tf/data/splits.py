@@ -5,14 +5,17 @@ import re
 import typing
 
 from simclr_tf.data.bad_image_policy import SKIP_FEW
+from simclr_tf.data.label_subset import listed
 from simclr_tf.data.sources.base import Source
 from simclr_tf.errors import UserError
+from simclr_tf.printing import printable
 
-TRAIN, VALIDATION, TEST = "train", "validation", "test"
+TRAIN, VALIDATION, TEST, UNLABELED = "train", "validation", "test", "unlabeled"
 _WORDS = {
     TRAIN: (TRAIN, "training"),
     VALIDATION: (VALIDATION, "valid", "val", "dev", "eval", "evaluation"),
     TEST: (TEST, "testing"),
+    UNLABELED: (UNLABELED, "unlabelled"),
 }
 _MEANINGS = {word: meaning for meaning, words in _WORDS.items() for word in words}
 _FILLING = {"", "set", "split", "data", "image", "images", "imgs"}
@@ -79,9 +82,19 @@ class DataSet:
                 f"{', '.join(splits)}."
             )
         opened = self.read(found)
-        return opened if isinstance(opened, Source) else opened.source(policy)
+        source = opened if isinstance(opened, Source) else opened.source(policy)
+        if found in (self.splits or ()):
+            source.notes = [*source.notes, *self._left_alone(found)]
+        return source
+
+    def _left_alone(self, split):
+        """What to say of splits that mean the same as one, or nothing known."""
+        alike = (None, UNLABELED, meaning(split))
+        others = [n for n in self.splits if n != split and meaning(n) in alike]
+        text = f"Other splits, whose images are not taken: {listed(others)}."
+        return [printable(text)] if others else []
 
     @property
     def holds_out_nothing(self):
-        """Whether all that there is is for training."""
-        return not [name for name in self.splits or () if meaning(name) != TRAIN]
+        """Whether nothing that there is is to evaluate on."""
+        return not {VALIDATION, TEST} & set(map(meaning, self.splits or ()))

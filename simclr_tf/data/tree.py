@@ -1,6 +1,7 @@
 """The files under a folder, on this machine or on another file system."""
 
 import dataclasses
+import functools
 import glob
 import os
 import posixpath
@@ -42,6 +43,7 @@ class Tree:
         skipped: List of `(folder, reason)`: folders that cannot be read, and links to
             folders whose files are there already.
         folders: List of str, those whose files were read.
+        links: List of str, links to files that are there by another name, too.
     """
 
     pictures: list = dataclasses.field(default_factory=list)
@@ -49,6 +51,7 @@ class Tree:
     left_out: list = dataclasses.field(default_factory=list)
     skipped: list = dataclasses.field(default_factory=list)
     folders: list = dataclasses.field(default_factory=list)
+    links: list = dataclasses.field(default_factory=list)
 
     def add(self, file):
         """Sorts in a file by its name; hidden ones are ignored."""
@@ -112,6 +115,7 @@ def walk(roots):
             _walk_local(root, tree, met)
         tree.pictures.sort()
         trees.append(tree)
+    _find_again(trees)
     return trees
 
 
@@ -152,6 +156,27 @@ def of_matches(pattern, paths):
     return tree
 
 
+def _find_again(trees):
+    """Keeps of `links` those to files that are there by another name, too."""
+    links = {link for tree in trees for link in tree.links}
+    if not links:
+        return
+    folder = functools.cache(os.path.realpath)
+    met = {
+        os.path.join(folder(os.path.dirname(picture)), os.path.basename(picture))
+        for tree in trees
+        for picture in tree.pictures
+        if picture not in links
+    }
+    for tree in trees:
+        links, tree.links = tree.links, []
+        for link in links:
+            real = os.path.realpath(link)
+            if real in met:
+                tree.links.append(link)
+            met.add(real)
+
+
 def _is_linked(path):
     folder = os.path.dirname(path)
     return not is_remote(path) and os.path.realpath(folder) != os.path.abspath(folder)
@@ -189,6 +214,8 @@ def _scan(folder, tree):
             continue
         if is_file:
             tree.add(entry.path)
+            if entry.is_symlink() and entry.path in tree.pictures[-1:]:
+                tree.links.append(entry.path)
         elif _is_no_data(entry.name):
             tree.left_out.append(entry.path)
         else:

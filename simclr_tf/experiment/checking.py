@@ -14,5 +14,5 @@ def check(config, say=print):
     Raises:
         UserError: If the data set cannot be opened.
     """
-    for line in data.check(splits.open_to_check(config)):
+    for line in data.check(splits.open_to_check(config), config.data.max_image_pixels):
         say(line)

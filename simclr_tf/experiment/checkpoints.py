@@ -18,7 +18,14 @@ _KERAS = 3 if keras_compat.IS_KERAS_3 else 2
 _CONFIG_KEY = "config/.ATTRIBUTES/VARIABLE_VALUE"
 
 
-def description(config, model, seed, train_steps=None, num_examples=None):
+def description(
+    config,
+    model,
+    seed,
+    train_steps=None,
+    num_examples=None,
+    num_probe_examples=None,
+):
     """What a checkpoint says about itself: a dict of JSON values.
 
     Args:
@@ -27,6 +34,8 @@ def description(config, model, seed, train_steps=None, num_examples=None):
         seed: Int, that of the run.
         train_steps: Int, the step at which the run ends, or None.
         num_examples: Int, images of the training split, or None.
+        num_probe_examples: Int, images of `--probe_dataset` that the linear head learns
+            from, or None.
     """
     return {
         "format": FORMAT,
@@ -41,6 +50,7 @@ def description(config, model, seed, train_steps=None, num_examples=None):
         "seed": seed,
         "train_steps": train_steps,
         "num_examples": num_examples,
+        "num_probe_examples": num_probe_examples,
         "flags": config.flags(),
     }
 

@@ -40,12 +40,13 @@ def open_training_split(config, say, resumes=False):
     return source
 
 
-def open_probe_split(config, say):
+def open_probe_split(config, say, resumes=False):
     """What the linear head of pre-training learns from where that is another data set.
 
     Args:
         config: `RunConfig`.
         say: Callable that prints a line for the user.
+        resumes: Bool, whether the run goes on from a checkpoint of its own.
 
     Returns:
         `Source` of `--probe_dataset`, split `--probe_split`, less what is held out of
@@ -57,7 +58,7 @@ def open_probe_split(config, say):
     if not head_is_of_probe(config):
         return None
     settings = config.data
-    source = splits.open_for_evaluators(config, training=True, say=say)
+    source = splits.open_for_evaluators(config, training=True, say=say, resumes=resumes)
     if not source.num_classes:
         raise UserError(
             f"--probe_dataset={settings.probe_dataset} --probe_split="

@@ -57,7 +57,7 @@ def prepare(config, strategy, say=print):
     resume = checkpoint_files.newest(config.model_dir, "model_dir", say)
     source = labels.open_training_split(config, say, resumes=resume is not None)
     sizes.require_enough_images(config, source, strategy.num_replicas_in_sync)
-    probe = labels.open_probe_split(config, say)
+    probe = labels.open_probe_split(config, say, resumes=resume is not None)
     _require_same_folder(config, strategy, checkpoints.step_of(resume) if resume else 0)
     seed = distribution.from_all(strategy, _seed(config, resume))[0]
     keras.utils.set_random_seed(seed)
@@ -66,7 +66,12 @@ def prepare(config, strategy, say=print):
         schedule = networks.build_schedule(config, source.num_examples)
         model = _build_model(config, schedule, (probe or source).num_classes)
     about = checkpoints.description(
-        config, model, seed, schedule.total_steps, source.num_examples
+        config,
+        model,
+        seed,
+        schedule.total_steps,
+        source.num_examples,
+        probe and probe.num_examples,
     )
     first_step = 0
     if resume:

@@ -24,6 +24,8 @@ def show(config, say=print):
         UserError: For anything that the user can put right.
     """
     source = labels.open_training_split(config, say)
+    for line in source.summary():
+        say(line)
     seed = config.train.seed
     seed = random.randrange(2**31) if seed is None else seed
     layers = views.build_views(config, seed)

@@ -7,11 +7,15 @@ import numpy as np
 from simclr_tf import data, distribution
 from simclr_tf.data import image_list
 
-_LIST = "images.json.gz"
+# By the flag of a data set: the flag of its split, and the list of its files.
+_LISTS = {
+    "dataset": ("train_split", "images.json.gz"),
+    "probe_dataset": ("probe_split", "probe_images.json.gz"),
+}
 _BAD = "bad_images.txt"
 
 
-def remembered_training_images(config):
+def remembered_images(config, flag="dataset"):
     """The files that a run began with, for one that resumes; None where none are kept.
 
     A file that is gone or broken since then is met and skipped at its place, so that
@@ -19,6 +23,7 @@ def remembered_training_images(config):
 
     Args:
         config: `RunConfig`.
+        flag: Str, "dataset" or "probe_dataset", that they were given by.
 
     Returns:
         `FileSource` or None.
@@ -26,13 +31,13 @@ def remembered_training_images(config):
     Raises:
         UserError: If the list cannot be read.
     """
-    path = os.path.join(config.model_dir, _LIST)
-    return image_list.load(path, _words(config)) if os.path.exists(path) else None
+    path = _list_of(config, flag)
+    return image_list.load(path, _words(config, flag)) if os.path.exists(path) else None
 
 
-def remember_training_images(config, source):
-    """Writes the list of files that `remembered_training_images` reads."""
-    image_list.save(os.path.join(config.model_dir, _LIST), source, _words(config))
+def remember_images(config, source, flag="dataset"):
+    """Writes the list of files that `remembered_images` reads."""
+    image_list.save(_list_of(config, flag), source, _words(config, flag))
 
 
 def policy(config):
@@ -63,10 +68,14 @@ def bad_of_all(strategy, bad):
     return found[found >= 0]
 
 
-def _words(config):
+def _list_of(config, flag):
+    return os.path.join(config.model_dir, _LISTS[flag][1])
+
+
+def _words(config, flag):
     settings = config.data
     return {
-        "dataset": settings.dataset,
-        "split": settings.train_split,
+        "dataset": getattr(settings, flag),
+        "split": getattr(settings, _LISTS[flag][0]),
         "data_dir": settings.data_dir,
     }

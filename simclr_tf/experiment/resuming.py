@@ -36,6 +36,8 @@ _UNCOMPARED = {
     "train_epochs",
     "train_steps",
 }
+# What `checkpoints.description` says that flags decide together with the data.
+_OUTCOMES = ("num_classes", "train_steps", "num_examples", "num_probe_examples")
 # Of these, other variables come; no flag makes them fit.
 _VARIABLES = {
     "train_mode",
@@ -66,13 +68,13 @@ def require_same_run(config, prefix, found, about, say):
         for name in then
         if name in now and name not in _UNCOMPARED and then[name] != now[name]
     }
-    for name in ("num_classes", "train_steps", "num_examples"):
+    for name in _OUTCOMES:
         # Checkpoints of earlier versions do not say all.
         if found.get(name, about[name]) != about[name]:
             changed[name] = (found[name], about[name])
     if config.train.seed not in (None, found["seed"]):
         changed["seed"] = (found["seed"], config.train.seed)
-    decisive = {"num_classes", "train_steps", "num_examples", "seed"}
+    decisive = {*_OUTCOMES, "seed"}
     for part in _PARTS:
         fields = dataclasses.fields(getattr(config, part))
         decisive |= {field.name for field in fields} - _HARMLESS

@@ -30,7 +30,7 @@ def open_training(config, say, resumes=False):
     """
     settings = config.data
     found = _find(config)
-    source = reading.remembered_training_images(config) if resumes else None
+    source = reading.remembered_images(config) if resumes else None
     source = source or _open(found, config, "train_split")
     if settings.probe_dataset or not _is_undivided(found, settings):
         return source
@@ -50,13 +50,15 @@ def open_training(config, say, resumes=False):
     return rest
 
 
-def open_for_evaluators(config, training, say):
+def open_for_evaluators(config, training, say, resumes=False):
     """What evaluators learn from, or are judged on.
 
     Args:
         config: `RunConfig`.
         training: Bool, whether to learn from.
         say: Callable that prints a line for the user.
+        resumes: Bool, whether to take the files of `--probe_dataset` that a run, which
+            learns from them too, began with.
 
     Returns:
         `Source`, of `--probe_dataset` where that is given.
@@ -68,10 +70,12 @@ def open_for_evaluators(config, training, say):
     flag = "probe_dataset" if settings.probe_dataset else "dataset"
     learned_from = "probe_split" if settings.probe_dataset else "train_split"
     found = _find(config, flag)
+    remembered = reading.remembered_images(config, flag) if resumes else None
     if not _is_undivided(found, settings):
         taken = learned_from if training else "eval_split"
-        return _open(found, config, taken, flag, say)
-    held_out, source = _held_out(settings), _open(found, config, learned_from, flag)
+        return remembered or _open(found, config, taken, flag, say)
+    held_out = _held_out(settings)
+    source = remembered or _open(found, config, learned_from, flag)
     if not source.num_classes:
         return source  # nothing to judge by, which is refused
     if training:

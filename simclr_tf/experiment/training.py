@@ -40,7 +40,9 @@ def train(session, say=print):
     every = config.train_summary_steps or per_checkpoint
     steps = {"first_step": session.first_step, "total_steps": total}
     if chief:
-        reading.remember_training_images(config, session.source)
+        reading.remember_images(config, session.source)
+        if session.probe:
+            reading.remember_images(config, session.probe, "probe_dataset")
     bad = reading.bad_images(config, session.source, say)
     of_probe = session.probe and reading.bad_images(config, session.probe, say)
     learned_from = _features_or_images(session, bad, say)

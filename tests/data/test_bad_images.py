@@ -61,6 +61,22 @@ def test_a_bad_file_is_left_out_when_a_source_is_opened(folder, how):
     assert shown == [0, 2, 6, 8, 10, 1, 3, 5, 7, 9, 11]
 
 
+def test_what_only_training_could_not_decode_is_seen_when_opened(folder):
+    bad = folder / "a" / "04.png"
+    whole = bad.read_bytes()
+    bad.write_bytes(whole[: whole.index(b"IEND") - 4])  # Pillow does without
+    source = data.open_source(str(folder), policy=HALF)
+    assert source.skipped == [(str(bad), "TensorFlow cannot decode it")]
+    report = "\n".join(data.check(data.FileSource([str(bad)], policy=None)))
+    assert f"{bad}: TensorFlow cannot decode it" in report
+
+
+def test_check_allows_as_many_pixels_as_it_is_told(folder):
+    source = data.open_source(str(folder))
+    assert "cannot be decoded: 0" in "\n".join(data.check(source, 72))
+    assert "more than --max_image_pixels=71" in "\n".join(data.check(source, 71))
+
+
 def test_too_many_bad_files_are_refused_and_named(folder):
     for name in ("02", "04"):
         spoil(folder / "a" / f"{name}.png", "html")

@@ -82,9 +82,35 @@ def test_splits_beside_other_folders_of_images(folder):
     assert data.open_source(root, "train").num_examples == 2
 
 
-def test_a_class_called_train_or_test_is_a_class(folder):
+def test_a_class_called_train_or_test_is_a_class_and_said(folder):
     root = folder("train/a.png", "bus/b.png", "car/c.png", "test/d.png")
-    assert data.open_source(root).class_names == ("bus", "car", "test", "train")
+    source = data.open_source(root)
+    assert source.class_names == ("bus", "car", "test", "train")
+    assert any("classes, not splits" in line for line in source.summary())
+
+
+def test_two_splits_of_one_meaning_are_said(folder):
+    root = folder(*(f"{s}/{c}/x.png" for s in ("Train", "train", "test") for c in "ab"))
+    line = "Other splits, whose images are not taken: {}."
+    assert line.format("Train") in data.open_source(root, "train").summary()
+    assert line.format("train") in data.open_source(root, "Train").summary()
+    assert not any("Other" in text for text in data.open_source(root, "test").summary())
+    with pytest.raises(
+        UserError, match="no split TRAIN; there are: Train, test, train"
+    ):
+        data.open_source(root, "TRAIN")
+
+
+@pytest.mark.parametrize(
+    "others", [(), ("test/d.png",), ("val/a/d.png", "notes/e.png")]
+)
+def test_unlabeled_beside_splits_is_one(folder, others):
+    root = folder("train/a/x.png", "train/b/y.png", "unlabeled/z.png", *others)
+    source = data.open_source(root)
+    assert source.class_names == ("a", "b") and names(source) == ["x.png", "y.png"]
+    assert any("not taken" in line and "unlabeled" in line for line in source.summary())
+    assert names(data.open_source(root, "unlabelled")) == ["z.png"]
+    assert data.find(root).holds_out_nothing == (not others)
 
 
 def test_splits_inside_of_classes_are_none_and_said(folder):
@@ -136,6 +162,16 @@ def test_more_stray_pictures_than_classes_hold_make_no_labels_and_are_said(folde
     assert any(line.startswith("No labels: 2 images") for line in source.summary())
 
 
+@pytest.mark.parametrize("other", ["cat ", "caT", "c\uff41t"])
+def test_classes_that_look_alike_are_said(folder, other):
+    source = data.open_source(folder("cat/a.png", f"{other}/b.png", "dog/c.png"))
+    assert source.num_classes == 3
+    assert any(
+        f"cat and {other}" in line or f"{other} and cat" in line
+        for line in source.summary()
+    )
+
+
 def test_classes_that_differ_by_case_are_said(folder):
     root = folder("train/Cat/a.png", "train/dog/b.png", "test/cat/c.png")
     source = data.open_source(root)
@@ -167,6 +203,19 @@ def test_a_loop_of_links_shows_each_file_once(folder):
     source = data.open_source(root)
     assert source.num_examples == 6 and source.class_names == ("cat", "dog")
     assert len(source.skipped) == 2
+
+
+def test_links_to_files_that_are_there_are_said(folder):
+    root = folder("cat/a.png", "dog/b.png", "one.txt/c.png")
+    for link in ("dog/again.png", "dog/note.txt"):
+        os.symlink("../cat/a.png", f"{root}/{link}")
+    for link in ("cat/l.png", "dog/l.png"):
+        os.symlink(__file__, f"{root}/{link}")
+    source = data.open_source(root, policy=data.BadImagePolicy(max_bad_fraction=0.5))
+    assert "again.png" in names(source)
+    (line,) = [line for line in source.summary() if "count again" in line]
+    assert line.startswith("2 links") and "note.txt" not in line
+    assert f"{root}/dog/again.png" in line and "/l.png" in line
 
 
 def test_a_link_to_a_folder_elsewhere_is_followed(folder, tmp_path):

@@ -121,7 +121,8 @@ def test_the_command_writes_both_without_a_run(tmp_path, monkeypatch, capsys, mo
     arguments = arguments[:-1] if mode == "pretrain" else arguments
     code = run.main(["run.py", f"--train_mode={mode}", *arguments])
     assert code == 0, capsys.readouterr().err
-    assert "Preview: preview/preview.png" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "Preview: preview/preview.png" in out and "smallest class cat 1" in out
     assert sorted(path.name for path in (tmp_path / "preview").iterdir()) == [
         "preview.html",
         "preview.png",

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from simclr_tf.data import checks
 from simclr_tf.data.bad_image_policy import SKIP_FEW
-from simclr_tf.data.images import decode
+from simclr_tf.data.images import MAX_PIXELS, decode
 from simclr_tf.data.sources.base import Source
 
 
@@ -47,6 +47,7 @@ class FileSource(Source):
             good = [place for place, problem in enumerate(problems) if not problem]
             paths = [paths[place] for place in good]
             labels = None if labels is None else [labels[place] for place in good]
+        self._max_pixels = policy.max_image_pixels if policy else MAX_PIXELS
         self.paths = paths
         super().__init__(
             name, len(paths), class_names, labels=labels, file_names=self.paths
@@ -59,7 +60,8 @@ class FileSource(Source):
 
     def read(self, index):
         encoded, *label = tf.nest.flatten(self.read_encoded(index))
-        return (decode(encoded), *label) if label else decode(encoded)
+        image = decode(encoded, max_pixels=self._max_pixels)
+        return (image, *label) if label else image
 
     def read_encoded(self, index):
         """The bytes of a file and its label, or the bytes alone; graph mode."""

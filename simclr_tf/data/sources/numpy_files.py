@@ -2,9 +2,9 @@
 
 A .npy file holds images. A .npz file holds `images` and, where they are known,
 `labels`; or, for every split, `x_train` and `y_train`, or `train_images` and
-`train_labels`. Images are uint8 `[N, H, W, 3]`, `[N, H, W, 1]` or `[N, H, W]`; labels
-whole numbers or words `[N]`, negative or "" where one is not known. Classes are
-numbered over all splits together.
+`train_labels`; in any case. Images are uint8 `[N, H, W, 3]`, `[N, H, W, 1]` or
+`[N, H, W]`; labels whole numbers or words `[N]`, negative or "" where one is not known.
+Classes are numbered over all splits together.
 """
 
 import contextlib
@@ -18,11 +18,13 @@ import numpy as np
 import tensorflow as tf
 
 from simclr_tf.data import tree
-from simclr_tf.data.listing import numbered, numbered_ints
+from simclr_tf.data.label_subset import listed
+from simclr_tf.data.listing import cleaned, look_alikes, numbered, numbered_ints
 from simclr_tf.data.sources.arrays import ArraySource
 from simclr_tf.data.sources.base import Source
 from simclr_tf.data.splits import DataSet
 from simclr_tf.errors import UserError
+from simclr_tf.printing import printable
 
 EXTENSIONS = (".npz", ".npy")
 _IMAGES = ("images", "image", "x", "data", "arr_0")
@@ -31,7 +33,9 @@ _BROKEN = (
     *(OSError, ValueError, EOFError, TypeError, AttributeError, NotImplementedError),
     *(MemoryError, zipfile.BadZipFile, zlib.error),
 )
-_NAMED = re.compile(r"(?P<split>\w+)_(images?|labels?)|(?P<part>[xy])_(?P<of>\w+)")
+_NAMED = re.compile(
+    r"(?P<split>\w+)_(images?|labels?)|(?P<part>[xy])_(?P<of>\w+)", re.IGNORECASE
+)
 
 
 class MappedSource(Source):
@@ -71,7 +75,8 @@ def find_arrays(path):
             return DataSet(path, None, lambda split: MappedSource(images, path))
         _require_memory(path)
         with np.load(path, allow_pickle=False) as arrays:
-            return _of_archive(path, list(arrays.files))
+            files = arrays.zip.namelist()
+        return _of_archive(path, [n[:-4] for n in files if n.endswith(".npy")])
 
 
 def _require_memory(path):
@@ -91,14 +96,16 @@ def _of_archive(path, names):
     for name in names:
         match = _NAMED.fullmatch(name)
         if match:
-            part = match["part"] or match[2][0].replace("i", "x").replace("l", "y")
+            part = (match["part"] or match[2][0]).lower()
+            part = {"i": "x", "l": "y"}.get(part, part)
             splits.setdefault(match["split"] or match["of"], {})[part] = name
     splits = {split: parts for split, parts in splits.items() if "x" in parts}
     if splits:
         chosen = splits
     else:
-        images = [name for name in _IMAGES if name in names]
-        labels = [name for name in _LABELS if name in names]
+        in_any_case = {name.lower(): name for name in names}
+        images = [in_any_case[name] for name in _IMAGES if name in in_any_case]
+        labels = [in_any_case[name] for name in _LABELS if name in in_any_case]
         if not images and len(names) != 1:
             raise UserError(
                 f"--dataset={path} must hold the array images, and labels if there are "
@@ -107,6 +114,9 @@ def _of_archive(path, names):
         chosen = {"train": {"x": (images or names)[0]}}
         if labels:
             chosen["train"]["y"] = labels[0]
+    others = set(names) - {"class_names"}
+    others -= {name for parts in chosen.values() for name in parts.values()}
+    not_read = f"Arrays that are not read: {listed(sorted(map(printable, others)))}."
 
     @functools.cache
     def labels():
@@ -127,15 +137,14 @@ def _of_archive(path, names):
         _require_images(path, parts["x"], images)
         name = f"{path} {split}" if splits else path
         numbers, classes, notes = labels()
-        if split not in numbers:
-            return ArraySource(images, name=name)
-        if len(numbers[split]) != len(images):
+        given = numbers.get(split)
+        if given is not None and len(given) != len(images):
             raise UserError(
                 f"--dataset={path}: {parts['y']} must be one for each of {len(images)} "
-                f"images, got {len(numbers[split])}."
+                f"images, got {len(given)}."
             )
-        source = ArraySource(images, numbers[split], classes, name)
-        source.notes = notes
+        source = ArraySource(images, classes and given, classes, name)
+        source.notes = [*notes, not_read] if others else notes
         return source
 
     return DataSet(path, tuple(sorted(splits)) or None, read)
@@ -156,7 +165,14 @@ def _require_images(path, name, images):
     """Refuses what `ArraySource` would, with the file and the cure."""
     channels = images.shape[3:] in ((), (1,), (3,))
     if images.dtype == np.uint8 and images.ndim in (3, 4) and channels and images.size:
-        return
+        if images.ndim == 4 or images.shape[2] not in (1, 3):
+            return
+        raise UserError(
+            f"--dataset={path}: {name} looks like one picture, got "
+            f"{list(images.shape)}. "
+            "One is [1, H, W, 3] or [1, H, W, 1], and grey ones of this width are "
+            "[N, H, W, 1]."
+        )
     raise UserError(
         f"--dataset={path}: {name} must be images, uint8 [N, H, W, 3], [N, H, W, 1] or "
         f"[N, H, W] of 0..255, got {images.dtype.name} {list(images.shape)}."
@@ -166,14 +182,18 @@ def _require_images(path, name, images):
 def _flat(path, name, labels):
     """Labels `[N]` of whole numbers or words as a list, None where one is not known."""
     labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
+    if labels.dtype.kind == "f":
+        labels = np.where(np.isnan(labels), -1.0, labels)  # as pandas has missing ones
     is_whole = labels.dtype.kind == "f" and bool((labels % 1 == 0).all())
     if labels.ndim != 1 or not (is_whole or labels.dtype.kind in "biuUS"):
         raise UserError(
             f"--dataset={path}: {name} must be whole numbers or words, [N], got "
             f"{labels.dtype.name} {list(labels.shape)}."
         )
-    if labels.dtype.kind in "US":
-        return np.char.strip(labels.astype(str)).tolist()
+    if labels.dtype.kind == "S":
+        labels = np.char.decode(labels, "utf-8", "replace")
+    if labels.dtype.kind == "U":
+        return labels.tolist()
     return list(map(int, labels.tolist()))
 
 
@@ -181,15 +201,17 @@ def _numbered(path, raw, given):
     """Labels of every split as numbers of the classes of all splits together.
 
     Returns:
-        `(numbers, classes, notes)`: a dict from a split to ints, empty where no label
-        is known; the names of classes; a list of str.
+        `(numbers, classes, notes)`: a dict from a split to ints; the names of classes,
+        None where no label is known; a list of str.
     """
     together = [label for labels in raw.values() for label in labels]
     kinds = {type(label) for label in together}
     if len(kinds) > 1:
         raise UserError(f"--dataset={path}: labels must be numbers or names, got both.")
     if kinds == {str}:
-        numbers, classes, notes = *numbered(together), []
+        names, notes = cleaned(together)
+        numbers, classes = numbered(names)
+        notes += look_alikes(classes or ())
     elif given and max(together, default=-1) < len(given):
         numbers, classes, notes = [max(label, -1) for label in together], given, []
     elif given:
@@ -199,15 +221,15 @@ def _numbered(path, raw, given):
         )
     else:
         numbers, classes, notes = numbered_ints(together)
-    if numbers is None:
-        return {}, None, []
-    rest = iter(numbers)
+    rest = iter(together if numbers is None else numbers)
     found = {split: [next(rest) for _ in labels] for split, labels in raw.items()}
     return found, classes, notes
 
 
 def _unreadable(path, error):
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    if "pickle" in reason:
+    if "pickle" in reason or "Python objects" in reason:
         reason = "it holds Python objects, or is no NumPy file"
-    return UserError(f"--dataset={path} cannot be read as a NumPy file: {reason}.")
+    return UserError(
+        f"--dataset={path} cannot be read as a NumPy file: {reason.rstrip('.')}."
+    )

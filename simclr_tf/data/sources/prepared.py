@@ -20,6 +20,7 @@ from simclr_tf.printing import printable
 
 DESCRIPTION = "prepared.json"
 FORMAT = 1
+_KEYS = ("shards", "sizes", "class_names", "file_names")
 _AROUND = 16  # bytes that TFRecord adds to a record
 
 
@@ -109,8 +110,7 @@ def open_prepared(path, split):
         UserError: If there is no such split, or a file is missing or not as it was
             written.
     """
-    about = describe(path)
-    splits = about["splits"]
+    splits = describe(path)["splits"]
     if split not in splits:
         raise UserError(
             f"--dataset={path} has no split {split}; there are: {', '.join(splits)}."
@@ -152,8 +152,15 @@ def describe(path):
             about = json.load(opened)
         if about["format"] != FORMAT:
             raise ValueError(f"its format is {about['format']}, not {FORMAT}")
+        for split in about["splits"].values():
+            if not all(key in split for key in _KEYS):
+                raise ValueError(f"a split needs {', '.join(_KEYS)}")
         return about
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except KeyError as error:
+        raise UserError(
+            f"{file} must be as --mode=prepare wrote it: there is no {error}."
+        ) from error
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise UserError(
             f"{file} must be as --mode=prepare wrote it: {error}."
         ) from error

@@ -18,6 +18,7 @@ from simclr_tf.data.sources.sequential import SequentialSource
 from simclr_tf.data.splits import DataSet
 from simclr_tf.errors import UserError
 
+_ABOUT = "dataset_info.json"
 _IN_MEMORY_BYTES = 2**30
 _SECONDS = 5.0  # for a server's address
 _HOSTS = 8  # so many servers are asked for
@@ -56,7 +57,7 @@ def find_tfds(name, data_dir=None):
 
 def is_prepared(folder):
     """Whether a folder is a data set as TensorFlow Datasets keeps it."""
-    return tree.is_file(os.path.join(folder, "dataset_info.json"))
+    return tree.is_file(os.path.join(folder, _ABOUT))
 
 
 def _open(tfds, builder, name, split):
@@ -104,7 +105,14 @@ def _open(tfds, builder, name, split):
 def _builder(tfds, name, data_dir):
     """The prepared builder of a name."""
     if is_prepared(name):
-        return tfds.builder_from_directory(name)
+        try:
+            return tfds.builder_from_directory(name)
+        except Exception as error:  # by what is wrong in which file
+            raise UserError(
+                f"--dataset={name} has a {_ABOUT}, as data sets of TensorFlow Datasets "
+                f"have, and cannot be read as one ({_first_line(error)}). Prepare it "
+                f"anew; or, if it is a folder of images, remove {_ABOUT}."
+            ) from error
     base = name.split("/")[0].split(":")[0]
     known = tfds.list_builders()
     on_disk = data_dir and os.path.isdir(os.path.join(data_dir, base))

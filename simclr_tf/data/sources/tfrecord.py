@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import io
 import itertools
+import math
 import os
 import re
 import typing
@@ -15,7 +16,7 @@ import tensorflow as tf
 from simclr_tf.data import pillow, tree
 from simclr_tf.data.attempts import attempt
 from simclr_tf.data.images import decode
-from simclr_tf.data.listing import numbered, numbered_ints
+from simclr_tf.data.listing import cleaned, look_alikes, numbered, numbered_ints
 from simclr_tf.data.sources.sequential import SequentialSource
 from simclr_tf.data.sources.shards import split_of
 from simclr_tf.data.sources.subset import Subset
@@ -178,10 +179,16 @@ def _scan(word, file, keys, max_pixels):
                     "--tfrecord_image_key says another name."
                 )
             problem = pillow.examine(io.BytesIO(images[0]), max_pixels, whole=False)
+            if len(images) > 1:
+                problem = f"{keys.image} holds {len(images)} pictures"
             label = feature[keys.label]
             values = [*label.int64_list.value, *label.bytes_list.value]
-            if label.float_list.value:
-                values = _whole(word, file, keys, label.float_list.value[0])
+            values += [_whole(word, file, keys, f) for f in label.float_list.value]
+            if len(values) > 1:
+                raise UserError(
+                    f"--dataset={word}: example {number} of {file} has {len(values)} "
+                    f"values of {keys.label}, and one is allowed."
+                )
             names = feature[keys.name].bytes_list.value
             name = names[0] if names else b""
             yield (values[0] if values else None), name, problem
@@ -198,12 +205,14 @@ def _scan(word, file, keys, max_pixels):
 
 
 def _whole(word, file, keys, label):
-    if label != round(label):
+    if math.isnan(label):
+        return None
+    if math.isinf(label) or label != round(label):
         raise UserError(
             f"--dataset={word}: {keys.label} must be whole numbers or names, got "
             f"{label:g} in {file}."
         )
-    return [int(label)]
+    return int(label)
 
 
 def _records(files):
@@ -230,5 +239,7 @@ def _numbers(word, raw, keys):
         )
     if kinds == {bytes}:
         names = [(label or b"").decode(errors="replace") for label in raw]
-        return *numbered(names), []
+        names, notes = cleaned(names)
+        numbers, classes = numbered(names)
+        return numbers, classes, notes + look_alikes(classes or ())
     return numbered_ints(raw)

@@ -1,3 +1,5 @@
+import zipfile
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -20,7 +22,10 @@ def test_npy_is_mapped_and_read_by_number(tmp_path):
     np.testing.assert_array_equal(grey, np.repeat(IMAGES[2:3, ..., :1], 3, axis=-1))
 
 
-@pytest.mark.parametrize("keys", [("images", "labels"), ("x", "y"), ("arr_0", "arr_1")])
+KEYS = [("images", "labels"), ("x", "y"), ("arr_0", "arr_1"), ("Images", "LABELS")]
+
+
+@pytest.mark.parametrize("keys", KEYS)
 def test_npz_of_images_and_labels(tmp_path, keys):
     path = str(tmp_path / "a.npz")
     np.savez(path, **dict(zip(keys, (IMAGES, [2, 0, 1, -1, 0]), strict=True)))
@@ -39,6 +44,23 @@ def test_npz_of_splits_and_names(tmp_path):
     assert data.open_source(path, "test").num_examples == 2
     np.savez(path, train_images=IMAGES, val_images=IMAGES[:1], val_labels=[[0]])
     assert data.open_source(path, "validation").num_examples == 1
+
+
+@pytest.mark.parametrize(
+    "labels,expected",
+    [
+        ([0, 1, np.nan, 1, 0], ["0", "1", None, "1", "0"]),
+        (["a", "", "nan", "None", "b"], ["a", None, None, None, "b"]),
+        (np.array([b"a", "\u00e9".encode(), b"b", b"b", b"a"]), list("a\u00e9bba")),
+    ],
+)
+def test_labels_as_other_tools_write_them(tmp_path, labels, expected):
+    path = str(tmp_path / "a.npz")
+    np.savez(path, X_train=IMAGES, Y_train=labels, target=[0])
+    source = data.open_source(path)
+    names = [*source.class_names, None]
+    assert [names[label] for label in source.labels()] == expected
+    assert "Arrays that are not read: target." in source.summary()
 
 
 def test_classes_are_those_of_all_splits(tmp_path):
@@ -66,6 +88,8 @@ def test_classes_are_those_of_all_splits(tmp_path):
         ({"images": IMAGES, "labels": [1]}, "one for each of 5 images"),
         ({"images": IMAGES, "labels": [0.5] * 5}, "whole numbers or words"),
         ({"images": np.array([{}], object)}, "Python objects"),
+        ({"images": IMAGES, "labels": []}, "one for each of 5 images.*got 0"),
+        ({"images": IMAGES[0]}, r"looks like one picture, got \[4, 6, 3\]"),
     ],
 )
 def test_wrong_arrays_are_one_line(tmp_path, arrays, message):
@@ -74,6 +98,13 @@ def test_wrong_arrays_are_one_line(tmp_path, arrays, message):
     with pytest.raises(UserError, match=message) as caught:
         data.open_source(path)
     assert str(caught.value).count("--dataset") == 1
+
+
+def test_an_archive_of_other_files_is_one_line(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("readme.txt", "hello")
+    with pytest.raises(UserError, match="its arrays are none"):
+        data.open_source(str(tmp_path / "a.npz"))
 
 
 @pytest.mark.parametrize("name", ["a.npz", "a.npy"])

@@ -18,6 +18,8 @@ def write(path, *labels, image="image/encoded", label_key="image/class/label"):
             feature = {image: bytes_feature(encoded)}
             if isinstance(label, bytes):
                 feature[label_key] = bytes_feature(label)
+            elif isinstance(label, tf.train.Feature):
+                feature[label_key] = label
             elif label is not None:
                 ints = tf.train.Int64List(value=[label])
                 feature[label_key] = tf.train.Feature(int64_list=ints)
@@ -57,6 +59,29 @@ def test_labels_that_begin_later_or_are_huge_are_numbered_anew_and_said(
     assert labels_of(source) == ranks
     assert source.class_names == tuple(map(str, sorted(labels)))
     assert any("numbered anew" in line for line in source.summary())
+
+
+def test_words_and_floats_that_stand_for_no_label(tmp_path):
+    path = write(tmp_path / "a.tfrecord", b"nan", b"Cat", b"cat")
+    source = data.open_source(path)
+    assert source.class_names == ("Cat", "cat") and labels_of(source) == [-1, 0, 1]
+    assert any("Cat and cat" in line for line in source.summary())
+    floats = tf.train.FloatList(value=[float("nan")])
+    path = write(tmp_path / "b.tfrecord", tf.train.Feature(float_list=floats), 0)
+    assert labels_of(data.open_source(path)) == [-1, 0]
+
+
+def test_two_labels_or_pictures_in_one_example(tmp_path):
+    two = tf.train.Feature(int64_list=tf.train.Int64List(value=[0, 1]))
+    path = write(tmp_path / "a.tfrecord", 0, two)
+    with pytest.raises(UserError, match="example 1 of .* has 2 values of image/class"):
+        data.open_source(path)
+    picture = tf.io.encode_png(np.zeros([4, 5, 3], "uint8")).numpy()
+    both = tf.train.Feature(bytes_list=tf.train.BytesList(value=[picture, picture]))
+    path = write(tmp_path / "b.tfrecord", None, both, None, label_key="image/encoded")
+    source = data.open_source(path)
+    assert source.num_examples == 2
+    assert "2 pictures" in source.skipped[0][1]
 
 
 def test_other_names_of_features(tmp_path):
