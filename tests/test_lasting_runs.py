@@ -14,7 +14,14 @@ import tensorflow as tf
 from tensorflow import keras
 
 import run
-from simclr_tf.experiment import checkpoint_files, locking, networks, preparing, saving
+from simclr_tf.experiment import (
+    checkpoint_files,
+    following,
+    locking,
+    networks,
+    preparing,
+    saving,
+)
 from simclr_tf.literal_paths import literal
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -157,18 +164,27 @@ def test_a_damaged_newest_is_said_and_the_one_before_goes_on(start, tmp_path, wh
     assert_same(variables(folder, 4), variables(whole, 4))
 
 
-def test_damaged_beyond_use_is_refused_and_nothing_changes(start, tmp_path, whole):
+@pytest.mark.parametrize("fault", ["truncated", "index deleted"])
+def test_damaged_beyond_use_is_refused_and_nothing_changes(
+    start, tmp_path, monkeypatch, whole, fault
+):
     folder = copy_of(whole, tmp_path / "run", 1, 2)
-    for step in (1, 2):
-        os.truncate(folder / f"ckpt-{step}.index", 100)
+    os.truncate(folder / "ckpt-1.index", 100)
+    if fault == "truncated":
+        os.truncate(folder / "ckpt-2.index", 100)
+    else:
+        os.remove(folder / "ckpt-2.index")
     before = sorted(os.listdir(folder))
-    for flags in (FOUR, ("--mode=eval",), ("--mode=export",)):
+    monkeypatch.setattr(following, "_PAUSE", None)  # whoever waited would fail
+    follow = ("--mode=eval", "--eval_timeout=1000")
+    for flags in (FOUR, follow, ("--mode=export",), ("--mode=embed",)):
         code, _, err = start(*flags)
         assert code == 2 and err.count("\n") == 1, err
         assert "of 2 checkpoints there none can be read (ckpt-2: " in err
     assert sorted(set(os.listdir(folder)) - {".lock"}) == before
-    code, _, err = start("--mode=export", f"--checkpoint={folder}/ckpt-1")
-    assert code == 2 and "it is damaged" in err and err.count("\n") == 1
+    for mode in ("eval", "export", "embed"):
+        code, _, err = start(f"--mode={mode}", f"--checkpoint={folder}/ckpt-1")
+        assert code == 2 and "it is damaged" in err and err.count("\n") == 1
 
 
 def test_evaluation_leaves_a_damaged_newest_out(start, tmp_path, whole):
