@@ -169,6 +169,7 @@ def test_damaged_beyond_use_is_refused_and_nothing_changes(
     start, tmp_path, monkeypatch, whole, fault
 ):
     folder = copy_of(whole, tmp_path / "run", 1, 2)
+    (folder / "flags.json").write_bytes((whole / "flags.json").read_bytes())
     os.truncate(folder / "ckpt-1.index", 100)
     if fault == "truncated":
         os.truncate(folder / "ckpt-2.index", 100)
