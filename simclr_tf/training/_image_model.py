@@ -73,13 +73,11 @@ class ImageModel(keras_compat.DistributedModel):
         """Refuses what can be seen before the first step."""
         if isinstance(x, tf.data.Dataset):
             _require_batches(x)
+            if _batching.holds_single_images(x) and (count := int(x.cardinality())) > 0:
+                _require_sizes(count, batch_size)
         if self.augmentation is None or not hasattr(x, "dtype"):
             return
-        _checks.require_kind(tf.as_dtype(x.dtype), tf.TensorShape(x.shape))
-        with _checks.in_words():
-            _checks.raw_images(x[:batch_size])
-        if y is not None and self.num_classes and hasattr(y, "dtype"):
-            _checks.require_label_kind(y, self.num_classes)
+        _checks.require_arrays(x, y, batch_size, self.num_classes)
         _require_sizes(int(len(x) * (1 - validation_split)), batch_size)
 
 

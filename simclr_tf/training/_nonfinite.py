@@ -1,51 +1,8 @@
-"""Gradients that are not finite: their norms, and steps that leave no trace."""
+"""Steps whose loss or gradient is not finite: in words, and without a trace."""
 
 import tensorflow as tf
 
 from simclr_tf import keras_compat
-
-
-class GradientNorms:
-    """The norm of each variable's gradient at the last step, for the end of a run.
-
-    Args:
-        variables: List of the variables that may be trained.
-    """
-
-    def __init__(self, variables):
-        self._paths = [keras_compat.variable_path(variable) for variable in variables]
-        self._norms = tf.Variable(
-            tf.zeros([len(variables)]),
-            trainable=False,
-            synchronization=tf.VariableSynchronization.ON_READ,
-            aggregation=tf.VariableAggregation.SUM,
-        )
-
-    def record(self, gradients):
-        """Keeps the norms.
-
-        Args:
-            gradients: List of tensors, of the first variables; None has norm 0.
-
-        Returns:
-            Float32 scalar, the norm of all gradients together. Under several replicas
-            each has its share of the gradient: the sum of their norms is at least that
-            of the gradient.
-        """
-        norms = tf.stack([0.0 if g is None else _norm(g) for g in gradients])
-        self._norms.assign(tf.pad(norms, [[0, len(self._paths) - len(gradients)]]))
-        return tf.norm(norms)
-
-    def largest(self, count=3):
-        """List of `(path, norm)`, those that are not finite first."""
-        norms = dict(
-            zip(self._paths, map(float, self._norms.read_value()), strict=True)
-        )
-
-        def size(item):
-            return float("inf") if item[1] != item[1] else item[1]
-
-        return sorted(norms.items(), key=size, reverse=True)[:count]
 
 
 def without_trace(step, variables):
@@ -84,7 +41,3 @@ def describe(model, step, figures=()):
         return text
     largest = [f"{path} {norm:.3g}" for path, norm in norms.largest()]
     return f"{text} Largest norms of gradients: {', '.join(largest)}."
-
-
-def _norm(gradient):
-    return tf.norm(tf.cast(tf.convert_to_tensor(gradient), tf.float32))

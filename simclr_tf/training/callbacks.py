@@ -35,6 +35,7 @@ class StepCallback(keras.callbacks.Callback):
             # Keras 3 logs what the first replica saw; the metrics know of all.
             results = self.model.get_metrics_result()
             logs = {name: results.get(name, logs[name]) for name in logs or {}}
+            logs = _with_norm(self.model, logs)
             self.on_step(self.step, logs)
 
     def on_step(self, step, logs):
@@ -207,7 +208,7 @@ class NonFinite(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         self.step += 1
-        logs = logs or {}
+        logs = _with_norm(self.model, logs or {})
         self._count_skipped(float(logs.get("skipped_steps", 0)))
         watched = ("loss", "gradient_norm")
         figures = {name: float(logs[name]) for name in watched if name in logs}
@@ -292,6 +293,14 @@ class Diagnostics(StepCallback):
         if self._is_new:
             self._first_loss = figures.get("contrast_loss", math.inf)
             self._is_new = False
+
+
+def _with_norm(model, logs):
+    """Logs with the `gradient_norm` of the last step where they have none."""
+    norms = getattr(model, "gradient_norms", None)
+    if norms is None or "gradient_norm" in logs:
+        return logs
+    return {**logs, "gradient_norm": float(norms.total()[0])}
 
 
 def _chance(logs, name):
