@@ -14,6 +14,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 import run
+from simclr_tf import keras_compat
 from simclr_tf.experiment import (
     checkpoint_files,
     following,
@@ -326,6 +327,36 @@ def test_a_save_that_fails_is_said_and_the_next_succeeds(
     assert out.count("Warning at step 2: it cannot be saved (") == 1
     assert checkpoint_files.steps(tmp_path / "run") == [1, 3, 4]
     assert_same(variables(tmp_path / "run", 4), variables(whole, 4))
+
+
+@pytest.mark.parametrize("of", ["network", "optimizer"])
+@pytest.mark.parametrize("reaction", ["stop", "rewind"])
+def test_weights_that_are_not_finite_are_not_saved(
+    start, tmp_path, monkeypatch, of, reaction
+):
+    on_train_batch_end = saving.SaveRun.on_train_batch_end
+    overflown = []
+
+    def overflow(self, batch, logs=None):  # of step 3, where loss and gradient are fine
+        if self.step == 2 and not overflown:
+            found = self.model.projection_head.weights
+            if of == "optimizer":
+                found = keras_compat.state_variables(self.model.optimizer)
+            variable = next(v for v in found if len(v.shape) > 1)
+            variable.assign(tf.fill(variable.shape, np.inf))
+            overflown.append(of)
+        on_train_batch_end(self, batch, logs)
+
+    monkeypatch.setattr(saving.SaveRun, "on_train_batch_end", overflow)
+    code, out, err = start(*FOUR, f"--on_nonfinite={reaction}")
+    said, last = (err, 2) if reaction == "stop" else (out, 4)
+    assert "A weight, or the optimizer's state, is not finite at step 3: learn" in said
+    assert (code, err.count("\n")) == ((2, 1) if reaction == "stop" else (0, 0))
+    steps = checkpoint_files.steps(tmp_path / "run")
+    assert steps == list(range(1, last + 1))
+    for step in steps:
+        for key, value in variables(tmp_path / "run", step).items():
+            assert value.dtype != np.float32 or np.isfinite(value).all(), (step, key)
 
 
 def test_a_last_save_that_fails_is_one_line(start, tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""Steps whose loss or gradient is not finite: in words, and without a trace."""
+"""Steps after which something is not finite: in words, and without a trace."""
 
 import tensorflow as tf
 
@@ -24,18 +24,30 @@ def without_trace(step, variables):
     return 1.0 - tf.cast(finite, tf.float32)
 
 
-def describe(model, step, figures=()):
-    """What is known of a step whose loss or gradient is not finite, in a sentence.
+def weights_are_finite(model):
+    """Whether a compiled model's weights, and its optimizer's state, are all finite."""
+    variables = [*model.weights, *keras_compat.state_variables(model.optimizer)]
+    checks = [
+        tf.reduce_all(tf.math.is_finite(tf.convert_to_tensor(variable)))
+        for variable in variables
+        if keras_compat.dtype_of(variable).is_floating
+    ]
+    return bool(tf.reduce_all(tf.stack(checks)))
+
+
+def describe(model, step, figures=(), what="Loss or gradient is"):
+    """What is known of a step after which something is not finite, in a sentence.
 
     Args:
         model: Compiled Keras model, with or without `gradient_norms`.
         step: Int.
         figures: Dict of floats, the step's `loss` and `gradient_norm`, if known.
+        what: Str, the beginning of the sentence.
     """
     names = {"loss": "loss", "gradient_norm": "norm of the gradient"}
     known = [f"{names[name]} {figures[name]:g}" for name in names if name in figures]
     known.append(f"learning rate {keras_compat.learning_rate(model.optimizer):g}")
-    text = f"Loss or gradient is not finite at step {step}: {', '.join(known)}."
+    text = f"{what} not finite at step {step}: {', '.join(known)}."
     norms = getattr(model, "gradient_norms", None)
     if norms is None:
         return text

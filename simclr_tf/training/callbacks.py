@@ -172,9 +172,9 @@ class NonFinite(keras.callbacks.Callback):
     """Ends a training whose loss or gradient is no longer finite, or sets it back.
 
     It says when, at which learning rate, and whose gradients were largest. Put it
-    before what saves the model, which then never saves such a state. Steps that
-    `compile(skip_nonfinite=True)` skips it counts; it ends the training after
-    `most_in_a_row` of them.
+    before what saves the model, which then never saves such a state, and had best call
+    `check_weights` first. Steps that `compile(skip_nonfinite=True)` skips it counts; it
+    ends the training after `most_in_a_row` of them.
 
     Args:
         rewind: Callable from the step (int) that sets the model back and returns the
@@ -214,7 +214,20 @@ class NonFinite(keras.callbacks.Callback):
         figures = {name: float(logs[name]) for name in watched if name in logs}
         if all(map(math.isfinite, figures.values())):
             return
-        what = _nonfinite.describe(self.model, self.step, figures)
+        self._end_or_rewind(_nonfinite.describe(self.model, self.step, figures))
+
+    def check_weights(self):
+        """Ends the training, or sets it back, where the weights are not finite.
+
+        An update may overflow though loss and gradient are finite. Call it before the
+        model is saved: it looks at every variable.
+        """
+        if not _nonfinite.weights_are_finite(self.model):
+            what = "A weight, or the optimizer's state, is"
+            what = _nonfinite.describe(self.model, self.step, what=what)
+            self._end_or_rewind(what)
+
+    def _end_or_rewind(self, what):
         state = self._rewind(self.step) if self._rewind else None
         if state is None or self._rewound.count(state) == 3:
             raise UserError(f"{what} {self._advice}")
