@@ -70,7 +70,11 @@ class ImageModel(keras_compat.DistributedModel):
         return _batching.batched(x, batch_size or 32, augmentation), None
 
     def _require_trainable(self, x, y, batch_size, validation_split):
-        """Refuses what can be seen before the first step."""
+        """Refuses what can be seen before the first step.
+
+        How many images there are is known of arrays and of data sets of single images;
+        of one of batches, only by reading it.
+        """
         if isinstance(x, tf.data.Dataset):
             _require_batches(x)
             if _batching.holds_single_images(x) and (count := int(x.cardinality())) > 0:
