@@ -85,5 +85,13 @@ class GradientNorms:
         return sorted(norms.items(), key=size, reverse=True)[:count]
 
 
+def in_logs(model, logs):
+    """Logs with the `gradient_norm` of the last step where they have none."""
+    norms = getattr(model, "gradient_norms", None)
+    if norms is None or "gradient_norm" in logs:
+        return logs
+    return {**logs, "gradient_norm": float(norms.total()[0])}
+
+
 def _norm(gradient):
     return tf.norm(tf.cast(tf.convert_to_tensor(gradient), tf.float32))
