@@ -18,6 +18,7 @@ from simclr_tf.experiment import (
     saving,
 )
 from simclr_tf.experiment.config import ModelConfig, RunConfig
+from simclr_tf.training.callbacks import NonFinite
 
 PERIOD = 100  # steps between two checkpoints; an epoch is mostly longer
 
@@ -78,6 +79,9 @@ def main():
     )
     model = networks.build_model(config, optimizers.WarmupCosine(0.1, 0, 10), 10)
     about = checkpoints.description(config, model, 0)
+    non_finite = NonFinite()
+    non_finite.set_model(model)
+    to_check = seconds(non_finite.check_weights)
     with tempfile.TemporaryDirectory() as folder:
         keeper = saving.Keeper(model, about, folder, keep=2)
         keeper.save(0, {})
@@ -92,9 +96,10 @@ def main():
         to_verify = seconds(lambda: checkpoint_files.damage(prefix))
         to_restore = seconds(lambda: checkpoints.restore(prefix, model))
     question = questions(make_strategy("none"))
-    share = (to_save[0] / PERIOD + question) / arguments.step
+    share = ((to_check[0] + to_save[0]) / PERIOD + question) / arguments.step
     print(f"checkpoint of {size / 1e6:.1f} MB")
     for name, times in (
+        ("to check", to_check),
         ("to save", to_save),
         ("to verify", to_verify),
         ("to restore", to_restore),

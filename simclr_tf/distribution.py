@@ -54,6 +54,7 @@ def make_strategy(
         raise UserError(
             f"--distribution must be one of {', '.join(KINDS)}, got {distribution}."
         )
+    _tf_config()  # TensorFlow reads it for several replicas as well
     if distribution == "auto":
         distribution = _found(num_cpu_replicas, tpu_name or master)
     if distribution == "tpu":
@@ -295,13 +296,16 @@ def _within(seconds, function):
 
 
 def _tf_config():
-    """What TF_CONFIG says, checked; empty where it is not set.
+    """What TF_CONFIG says, checked; empty where it is not set, or names no cluster.
+
+    One that is blank is taken out of the environment: TensorFlow would not read it.
 
     Raises:
         UserError: If it is not what `tf.distribute` reads.
     """
     text = os.environ.get("TF_CONFIG", "")
     if not text.strip():
+        os.environ.pop("TF_CONFIG", None)
         return {}
     allowed = (
         'Allowed: {"cluster": {"worker": ["host:port", ...]}, "task": {"type": '
@@ -309,8 +313,8 @@ def _tf_config():
     )
     try:
         config = json.loads(text)
-        cluster = config.get("cluster", {})
         task = config.get("task", {})
+        cluster = config["cluster"] if config else {}
         if cluster:
             index, addresses = int(task["index"]), cluster[task["type"]]
             if not 0 <= index < len(addresses):

@@ -24,9 +24,14 @@ def leaf_name(variable):
     return variable_path(variable).rsplit("/", 1)[-1]
 
 
+def tf_variable(variable):
+    """The `tf.Variable` of a Keras variable, without what Keras 3 puts around."""
+    return variable.value if IS_KERAS_3 else variable
+
+
 def tf_variables(network):
-    """The `tf.Variable`s of a built Keras network, without what Keras 3 puts around."""
-    return [v.value if IS_KERAS_3 else v for v in network.variables]
+    """The `tf.Variable`s of a built Keras network."""
+    return [tf_variable(variable) for variable in network.variables]
 
 
 @contextlib.contextmanager
@@ -329,22 +334,37 @@ def unscaled(gradients, optimizer):
     return gradients  # Keras 3 scales back when it applies them
 
 
-def gradient_scale(optimizer):
-    """What `unscaled` gradients of mixed_float16 still have to be divided by.
+def scales_loss(optimizer):
+    """Whether an optimizer enlarges the loss of mixed_float16, and may skip a step."""
+    return inner_optimizer(optimizer) is not optimizer
 
-    Returns:
-        Float32 scalar; None where the optimizer scales no loss, and every gradient that
-        is not finite is a mistake.
+
+def watch_gradients(optimizer, watch):
+    """Has an optimizer show the gradients that it applies.
+
+    Args:
+        optimizer: Keras optimizer, also a legacy one, or one that scales the loss.
+        watch: Callable that gets a list of `(gradient, tf.Variable)` at each step, in
+            each replica, where the gradients have been added up over the replicas.
+            Keras 3 has clipped them by then, where the optimizer does.
     """
-    if inner_optimizer(optimizer) is optimizer:
-        return None
-    scale = optimizer.dynamic_scale if IS_KERAS_3 else 1.0
-    return tf.cast(tf.convert_to_tensor(scale), tf.float32)
+    optimizer = inner_optimizer(optimizer)
+    names = "_all_reduce_sum_gradients", "aggregate_gradients", "_aggregate_gradients"
+    name = next(name for name in names if hasattr(optimizer, name))
+    vars(optimizer).pop(name, None)  # an earlier watch
+    add_up = getattr(optimizer, name)
+
+    def watched(gradients_and_variables):
+        added_up = list(add_up(list(gradients_and_variables)))
+        watch(added_up)
+        return added_up
+
+    setattr(optimizer, name, watched)
 
 
 def is_moved_by_replicas(variable):
     """Whether each replica keeps a value of its own, as of batch statistics."""
-    variable = variable.value if IS_KERAS_3 else variable
+    variable = tf_variable(variable)
     return variable.synchronization == tf.VariableSynchronization.ON_READ
 
 

@@ -229,6 +229,8 @@ def test_nothing_is_said_where_nothing_differs():
         ({"images": (10, 9)}, "num_examples 10 9"),
         ({"classes": (3, 2)}, "num_classes 3 2"),
         ("--optimizer=adam", "optimizer lars adam"),
+        ("--ft_proj_selector=1", "ft_proj_selector 0 1"),
+        ("--nolineareval_while_pretraining", "lineareval_while_pretraining True False"),
     ],
 )
 def test_what_makes_it_another_run_is_refused(now, row):
@@ -239,9 +241,11 @@ def test_what_makes_it_another_run_is_refused(now, row):
     lines = [" ".join(line.split()) for line in str(caught.value).splitlines()]
     assert row in lines
     anyway = f"{now} --resume_with_other_flags"
-    if "--resume_with_other_flags" in lines[-1]:
-        assert f"{row.split()[0]}=" in resume("--seed=1", anyway, **more)
-    else:  # other variables
-        assert row.split()[0] in ("optimizer", "num_classes")
+    other_variables = ("num_classes", "optimizer", "ft_proj", "lineareval")
+    if row.startswith(other_variables):
+        assert "--resume_with_other_flags" not in lines[-1]
         with pytest.raises(UserError):
             resume("--seed=1", anyway, **more)
+    else:
+        assert "--resume_with_other_flags" in lines[-1]
+        assert f"{row.split()[0]}=" in resume("--seed=1", anyway, **more)

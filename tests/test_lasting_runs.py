@@ -14,7 +14,15 @@ import tensorflow as tf
 from tensorflow import keras
 
 import run
-from simclr_tf.experiment import checkpoint_files, locking, networks, preparing, saving
+from simclr_tf import keras_compat
+from simclr_tf.experiment import (
+    checkpoint_files,
+    following,
+    locking,
+    networks,
+    preparing,
+    saving,
+)
 from simclr_tf.literal_paths import literal
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -157,18 +165,28 @@ def test_a_damaged_newest_is_said_and_the_one_before_goes_on(start, tmp_path, wh
     assert_same(variables(folder, 4), variables(whole, 4))
 
 
-def test_damaged_beyond_use_is_refused_and_nothing_changes(start, tmp_path, whole):
+@pytest.mark.parametrize("fault", ["truncated", "index deleted"])
+def test_damaged_beyond_use_is_refused_and_nothing_changes(
+    start, tmp_path, monkeypatch, whole, fault
+):
     folder = copy_of(whole, tmp_path / "run", 1, 2)
-    for step in (1, 2):
-        os.truncate(folder / f"ckpt-{step}.index", 100)
+    (folder / "flags.json").write_bytes((whole / "flags.json").read_bytes())
+    os.truncate(folder / "ckpt-1.index", 100)
+    if fault == "truncated":
+        os.truncate(folder / "ckpt-2.index", 100)
+    else:
+        os.remove(folder / "ckpt-2.index")
     before = sorted(os.listdir(folder))
-    for flags in (FOUR, ("--mode=eval",), ("--mode=export",)):
+    monkeypatch.setattr(following, "_PAUSE", None)  # whoever waited would fail
+    follow = ("--mode=eval", "--eval_timeout=1000")
+    for flags in (FOUR, follow, ("--mode=export",), ("--mode=embed",)):
         code, _, err = start(*flags)
         assert code == 2 and err.count("\n") == 1, err
         assert "of 2 checkpoints there none can be read (ckpt-2: " in err
     assert sorted(set(os.listdir(folder)) - {".lock"}) == before
-    code, _, err = start("--mode=export", f"--checkpoint={folder}/ckpt-1")
-    assert code == 2 and "it is damaged" in err and err.count("\n") == 1
+    for mode in ("eval", "export", "embed"):
+        code, _, err = start(f"--mode={mode}", f"--checkpoint={folder}/ckpt-1")
+        assert code == 2 and "it is damaged" in err and err.count("\n") == 1
 
 
 def test_evaluation_leaves_a_damaged_newest_out(start, tmp_path, whole):
@@ -309,6 +327,36 @@ def test_a_save_that_fails_is_said_and_the_next_succeeds(
     assert out.count("Warning at step 2: it cannot be saved (") == 1
     assert checkpoint_files.steps(tmp_path / "run") == [1, 3, 4]
     assert_same(variables(tmp_path / "run", 4), variables(whole, 4))
+
+
+@pytest.mark.parametrize("of", ["network", "optimizer"])
+@pytest.mark.parametrize("reaction", ["stop", "rewind"])
+def test_weights_that_are_not_finite_are_not_saved(
+    start, tmp_path, monkeypatch, of, reaction
+):
+    on_train_batch_end = saving.SaveRun.on_train_batch_end
+    overflown = []
+
+    def overflow(self, batch, logs=None):  # of step 3, where loss and gradient are fine
+        if self.step == 2 and not overflown:
+            found = self.model.projection_head.weights
+            if of == "optimizer":
+                found = keras_compat.state_variables(self.model.optimizer)
+            variable = next(v for v in found if len(v.shape) > 1)
+            variable.assign(tf.fill(variable.shape, np.inf))
+            overflown.append(of)
+        on_train_batch_end(self, batch, logs)
+
+    monkeypatch.setattr(saving.SaveRun, "on_train_batch_end", overflow)
+    code, out, err = start(*FOUR, f"--on_nonfinite={reaction}")
+    said, last = (err, 2) if reaction == "stop" else (out, 4)
+    assert "A weight, or the optimizer's state, is not finite at step 3: learn" in said
+    assert (code, err.count("\n")) == ((2, 1) if reaction == "stop" else (0, 0))
+    steps = checkpoint_files.steps(tmp_path / "run")
+    assert steps == list(range(1, last + 1))
+    for step in steps:
+        for key, value in variables(tmp_path / "run", step).items():
+            assert value.dtype != np.float32 or np.isfinite(value).all(), (step, key)
 
 
 def test_a_last_save_that_fails_is_one_line(start, tmp_path, monkeypatch):

@@ -72,7 +72,7 @@ def newest(folder, flag, say=print):
     Raises:
         UserError: If it had, and none of them can be read.
     """
-    found = _kinds_by_step(folder)
+    files = found = _kinds_by_step(folder)
     # Where the process was killed as it moved the files, nothing is damaged.
     found = [s for s in found if "index" in found[s] or not _was_unfinished(folder, s)]
     damaged = {}
@@ -86,6 +86,8 @@ def newest(folder, flag, say=print):
                 say(f"The newest that is whole is {prefix}.")
             return prefix
         damaged[step] = reason
+    if _kinds_by_step(folder) != files:  # those of a training that goes on
+        return newest(folder, flag, say)
     if damaged:
         step, reason = next(iter(damaged.items()))
         raise UserError(

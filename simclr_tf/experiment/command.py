@@ -6,6 +6,7 @@ import os
 
 from simclr_tf import distribution
 from simclr_tf.experiment import (
+    agreement,
     checking,
     checkpoints,
     embedding,
@@ -63,9 +64,7 @@ def _run(config, flag_values, strategy, chief, say):
         return
     if "train" in config.mode:
         with contextlib.ExitStack() as lock:
-            model, prefix = _train(
-                config, flag_values, strategy, splits, lock if chief else None, say
-            )
+            model, prefix = _train(config, flag_values, strategy, splits, lock, say)
         say(f"Checkpoint: {prefix}")
         step = checkpoints.step_of(prefix)
         if config.mode == "train":
@@ -85,24 +84,29 @@ def _train(config, flag_values, strategy, splits, lock, say):
         flag_values: Dict, for `flags.json`.
         strategy: `tf.distribute.Strategy`.
         splits: `evaluation.Splits` or None.
-        lock: `contextlib.ExitStack` that gets the lock of the folder; None in the
-            processes that do not write.
+        lock: `contextlib.ExitStack` that gets the lock of the folder, in the chief.
         say: Callable that prints a line for the user.
     """
     folder = config.model_dir
     is_there = os.path.isdir(folder)
-    if lock and is_there:  # before anything is read
-        lock.enter_context(locking.locked(folder, say))
+
+    def before_reading():
+        if is_there:
+            lock.enter_context(locking.locked(folder, say))
+
+    def before_writing():
+        files.make_directory(folder)
+        if not is_there:
+            lock.enter_context(locking.locked(folder, say))
+        files.write_json(os.path.join(folder, "flags.json"), flag_values)
+
+    agreement.by_chief(strategy, before_reading)
     session = preparing.prepare(config, strategy, say)
     if splits is not None:
         splits.require_classes(
             session.model.num_classes, session.about["probe_dataset"]
         )
-    if lock:
-        files.make_directory(folder)
-        if not is_there:
-            lock.enter_context(locking.locked(folder, say))
-        files.write_json(os.path.join(folder, "flags.json"), flag_values)
+    agreement.by_chief(strategy, before_writing)
     return session.model, training.train(session, say)
 
 

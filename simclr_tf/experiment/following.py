@@ -41,7 +41,8 @@ def follow(config, strategy, say=print):
         `Checkpoint`. One that was deleted before it was read is left out.
 
     Raises:
-        UserError: If there is none in time, or it holds another network.
+        UserError: If there is none in time, it holds another network, or, at once, if
+            all that are there are damaged: no training goes on from them.
     """
     if config.checkpoint:
         prefix, _ = checkpoints.chosen(config, say)
@@ -49,6 +50,7 @@ def follow(config, strategy, say=print):
         yield Checkpoint(prefix, step, model)
         return
     folder, timeout = config.model_dir, config.eval.eval_timeout
+    checkpoint_files.newest(folder, "model_dir", say=lambda line: None)
     reader = _Reader(config, strategy)
     step, total = _NONE, None
     while total is None or step < total:

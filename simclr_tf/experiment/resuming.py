@@ -74,7 +74,7 @@ def require_same_run(config, prefix, found, about, say):
             changed[name] = (found[name], about[name])
     if config.train.seed not in (None, found["seed"]):
         changed["seed"] = (found["seed"], config.train.seed)
-    decisive = {*_OUTCOMES, "seed"}
+    decisive = set(_OUTCOMES)
     for part in _PARTS:
         fields = dataclasses.fields(getattr(config, part))
         decisive |= {field.name for field in fields} - _HARMLESS

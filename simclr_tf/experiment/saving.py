@@ -104,6 +104,8 @@ class SaveRun(StepCallback):
         every: Int, steps between two checkpoints.
         minutes: Float, the longest time between two; 0 sets none.
         metric: Str, a figure of training that `save` needs; or None.
+        check: Callable without arguments, called before `save`. It may set the model
+            back, or raise, where it must not be saved.
         say: Callable that prints a line for the user.
         clock: Callable that gives seconds.
     """
@@ -118,13 +120,14 @@ class SaveRun(StepCallback):
         every,
         minutes=0.0,
         metric=None,
+        check=lambda: None,
         say=print,
         clock=time.monotonic,
     ):
         super().__init__(first_step, total_steps, every)
         self._save, self._signal, self._strategy = save, signal, strategy
         self._minutes, self._metric = minutes, metric
-        self._say, self._clock = say, clock
+        self._check, self._say, self._clock = check, say, clock
         self._alone = distribution.num_workers(strategy) == 1
         self._saved_at = self._met_at = clock()
         self._gap, self._until_next = 1, 1
@@ -168,6 +171,7 @@ class SaveRun(StepCallback):
         return any(answer[0] for answer in answers), bool(answers[0][1])
 
     def _try_to_save(self, needed):
+        self._check()
         results = self.model.get_metrics_result()
         figures = {name: float(value) for name, value in results.items()}
         self._saved_at = self._clock()

@@ -64,6 +64,7 @@ def train(session, say=print):
     progress = callbacks.Progress(
         config.train.train_batch_size, every=every, silent=not chief, **steps
     )
+    non_finite = _non_finite(session, say)
     keeper = saving.Keeper(
         session.model,
         session.about,
@@ -83,6 +84,7 @@ def train(session, say=print):
             every=per_checkpoint,
             minutes=config.checkpoint_minutes,
             metric=config.keep_best,
+            check=non_finite.check_weights,
             say=say,
             **steps,
         )
@@ -94,7 +96,7 @@ def train(session, say=print):
             shuffle=False,  # it is, and Keras 3 would warn that it cannot
             verbose=0,
             callbacks=[
-                _non_finite(session, say),
+                non_finite,
                 progress,
                 *_diagnostics(session, every, say),
                 summaries,

@@ -101,12 +101,24 @@ def views(view):
 
 def labels(labels, num_classes):
     """Int `[B]` labels, if each is a class, or -1 for an image without."""
+    return _labels(labels, num_classes, -1, ", or -1 where an image has none.")
+
+
+def known_labels(labels, num_classes):
+    """Labels, indices or one-hot, if each image has one."""
+    require_label_kind(labels, num_classes)
+    if labels.shape.rank == 2 and labels.shape[-1] != 1:
+        return labels
+    return _labels(labels, num_classes, 0, ": leave out images without one (-1).")
+
+
+def _labels(labels, num_classes, least, end):
     return _checked(
         labels,
-        tf.reduce_all((labels >= -1) & (labels < num_classes)),
+        tf.reduce_all((labels >= least) & (labels < num_classes)),
         lambda: [
             f"Labels must be in 0..{num_classes - 1}, the classes of num_classes="
-            f"{num_classes}, or -1 where an image has none.",
+            f"{num_classes}{end}",
             *_range(labels),
         ],
     )
@@ -125,6 +137,18 @@ def require_label_kind(labels, num_classes):
             f"One-hot labels must have num_classes={num_classes} columns, got "
             f"{columns}."
         )
+
+
+def require_arrays(images, labels, batch_size, num_classes=None):
+    """Refuses arrays, or None for labels, of which that can be seen before a step.
+
+    Of images, the values of the first batch are looked at.
+    """
+    require_kind(tf.as_dtype(images.dtype), tf.TensorShape(images.shape))
+    with in_words():
+        raw_images(images[:batch_size])
+    if num_classes and hasattr(labels, "dtype"):
+        require_label_kind(labels, num_classes)
 
 
 def several(views):

@@ -8,10 +8,11 @@ from tensorflow import keras
 from simclr_tf import keras_compat
 from simclr_tf.losses import NTXent
 from simclr_tf.training import _common, _nonfinite
+from simclr_tf.training._gradient_norms import WatchedModel
 from simclr_tf.training._image_model import ImageModel
 
 
-class CompiledModel(ImageModel):
+class CompiledModel(WatchedModel, ImageModel):
     """A contrastive model up to its step.
 
     A subclass learns from a batch in `_learn_from_views`, which returns the figures of
@@ -77,8 +78,7 @@ class CompiledModel(ImageModel):
         with self.distribute_strategy.scope():
             # Keras 2 would make the state of what the first batch happens to train.
             keras_compat.build_optimizer_state(self.optimizer, self.trainable_variables)
-            trained = self._variables_to_train(labels=True)
-            self.gradient_norms = _nonfinite.GradientNorms(trained)
+        self._watch_gradients()
         self._learn = self._learn_from_views
         if self._jit_compile_step:
             self._learn = tf.function(self._learn_from_views, jit_compile=True)
@@ -108,19 +108,6 @@ class CompiledModel(ImageModel):
     def skipped_steps(self):
         """Int, the steps that `skip_nonfinite` has left out."""
         return int(self._skipped.result())
-
-    def _apply(self, gradients, variables):
-        """Updates the variables; returns the norm of the gradient, for `track`."""
-        gradients = keras_compat.unscaled(gradients, self.optimizer)
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        norm = replicas * self.gradient_norms.record(gradients)
-        scale = keras_compat.gradient_scale(self.optimizer)
-        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        if scale is None:
-            return norm
-        # A loss that was scaled too much is not the run's fault: it does not count.
-        finite = tf.math.is_finite(norm)
-        return tf.where(finite, norm / scale, 0.0), tf.cast(finite, tf.float32)
 
     def _learn_if_finite(self, learn, *batch):
         """`learn(*batch)`, undone with its figures where these are not finite."""

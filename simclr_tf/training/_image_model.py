@@ -70,16 +70,18 @@ class ImageModel(keras_compat.DistributedModel):
         return _batching.batched(x, batch_size or 32, augmentation), None
 
     def _require_trainable(self, x, y, batch_size, validation_split):
-        """Refuses what can be seen before the first step."""
+        """Refuses what can be seen before the first step.
+
+        How many images there are is known of arrays and of data sets of single images;
+        of one of batches, only by reading it.
+        """
         if isinstance(x, tf.data.Dataset):
             _require_batches(x)
+            if _batching.holds_single_images(x) and (count := int(x.cardinality())) > 0:
+                _require_sizes(count, batch_size)
         if self.augmentation is None or not hasattr(x, "dtype"):
             return
-        _checks.require_kind(tf.as_dtype(x.dtype), tf.TensorShape(x.shape))
-        with _checks.in_words():
-            _checks.raw_images(x[:batch_size])
-        if y is not None and self.num_classes and hasattr(y, "dtype"):
-            _checks.require_label_kind(y, self.num_classes)
+        _checks.require_arrays(x, y, batch_size, self.num_classes)
         _require_sizes(int(len(x) * (1 - validation_split)), batch_size)
 
 

@@ -1,51 +1,99 @@
-"""Gradients that are not finite: their norms, and steps that leave no trace."""
+"""Steps after which something is not finite: in words, and without a trace."""
+
+import math
 
 import tensorflow as tf
+import tqdm
+from tensorflow import keras
 
 from simclr_tf import keras_compat
+from simclr_tf.errors import UserError
+from simclr_tf.training import _gradient_norms
 
 
-class GradientNorms:
-    """The norm of each variable's gradient at the last step, for the end of a run.
+class NonFinite(keras.callbacks.Callback):
+    """Ends a training whose loss or gradient is no longer finite, or sets it back.
+
+    It says when, at which learning rate, and whose gradients were largest. Put it
+    before what saves the model, which then never saves such a state, and had best call
+    `check_weights` first. Steps that `compile(skip_nonfinite=True)` skips it counts; it
+    ends the training after `most_in_a_row` of them.
 
     Args:
-        variables: List of the variables that may be trained.
+        rewind: Callable from the step (int) that sets the model back and returns the
+            name of the state that it has then, or None where there is none. It ends the
+            training after setting it back to one state three times. None: never.
+        first_step: Int, the steps done before this `fit`.
+        say: Callable that prints a line for the user.
+        most_in_a_row: Int.
+        advice: Str, the end of the error.
+
+    Raises:
+        UserError: From `fit`, where the training ends.
     """
 
-    def __init__(self, variables):
-        self._paths = [keras_compat.variable_path(variable) for variable in variables]
-        self._norms = tf.Variable(
-            tf.zeros([len(variables)]),
-            trainable=False,
-            synchronization=tf.VariableSynchronization.ON_READ,
-            aggregation=tf.VariableAggregation.SUM,
-        )
+    def __init__(
+        self,
+        rewind=None,
+        first_step=0,
+        say=print,
+        most_in_a_row=10,
+        advice="Try a smaller learning rate, a longer warm-up or a larger temperature.",
+    ):
+        super().__init__()
+        self.step = first_step
+        self._rewind, self._say, self._advice = rewind, say, advice
+        self._most_in_a_row = most_in_a_row
+        self._skipped, self._in_a_row, self._rewound = 0, 0, []
 
-    def record(self, gradients):
-        """Keeps the norms.
+    def on_train_begin(self, logs=None):
+        self._skipped = getattr(self.model, "skipped_steps", 0)
 
-        Args:
-            gradients: List of tensors, of the first variables; None has norm 0.
+    def on_train_batch_end(self, batch, logs=None):
+        self.step += 1
+        logs = _gradient_norms.in_logs(self.model, logs or {})
+        self._count_skipped(float(logs.get("skipped_steps", 0)))
+        watched = ("loss", "gradient_norm")
+        figures = {name: float(logs[name]) for name in watched if name in logs}
+        if all(map(math.isfinite, figures.values())):
+            return
+        self._end_or_rewind(describe(self.model, self.step, figures))
 
-        Returns:
-            Float32 scalar, the norm of all gradients together. Under several replicas
-            each has its share of the gradient: the sum of their norms is at least that
-            of the gradient.
+    def check_weights(self):
+        """Ends the training, or sets it back, where the weights are not finite.
+
+        An update may overflow though loss and gradient are finite. Call it before the
+        model is saved: it looks at every variable.
         """
-        norms = tf.stack([0.0 if g is None else _norm(g) for g in gradients])
-        self._norms.assign(tf.pad(norms, [[0, len(self._paths) - len(gradients)]]))
-        return tf.norm(norms)
+        if not weights_are_finite(self.model):
+            what = "A weight, or the optimizer's state, is"
+            what = describe(self.model, self.step, what=what)
+            self._end_or_rewind(what)
 
-    def largest(self, count=3):
-        """List of `(path, norm)`, those that are not finite first."""
-        norms = dict(
-            zip(self._paths, map(float, self._norms.read_value()), strict=True)
-        )
+    def _end_or_rewind(self, what):
+        state = self._rewind(self.step) if self._rewind else None
+        if state is None or self._rewound.count(state) == 3:
+            raise UserError(f"{what} {self._advice}")
+        self._rewound.append(state)
+        self.model.reset_metrics()
+        self._warn(f"{what} Back to {state}; the steps since then do not count.")
 
-        def size(item):
-            return float("inf") if item[1] != item[1] else item[1]
+    def _count_skipped(self, skipped):
+        if skipped == self._skipped:
+            self._in_a_row = 0
+            return
+        self._skipped, self._in_a_row = skipped, self._in_a_row + 1
+        what = describe(self.model, self.step)
+        if self._in_a_row == self._most_in_a_row:
+            raise UserError(
+                f"{what} It is the {self._in_a_row}th step in a row that is skipped. "
+                f"{self._advice}"
+            )
+        self._warn(f"{what} The step is skipped.")
 
-        return sorted(norms.items(), key=size, reverse=True)[:count]
+    def _warn(self, text):
+        with tqdm.tqdm.external_write_mode():  # a live bar makes room
+            self._say(f"Warning: {text}")
 
 
 def without_trace(step, variables):
@@ -67,24 +115,32 @@ def without_trace(step, variables):
     return 1.0 - tf.cast(finite, tf.float32)
 
 
-def describe(model, step, figures=()):
-    """What is known of a step whose loss or gradient is not finite, in a sentence.
+def weights_are_finite(model):
+    """Whether a compiled model's weights, and its optimizer's state, are all finite."""
+    variables = [*model.weights, *keras_compat.state_variables(model.optimizer)]
+    checks = [
+        tf.reduce_all(tf.math.is_finite(tf.convert_to_tensor(variable)))
+        for variable in variables
+        if keras_compat.dtype_of(variable).is_floating
+    ]
+    return bool(tf.reduce_all(tf.stack(checks)))
+
+
+def describe(model, step, figures=(), what="Loss or gradient is"):
+    """What is known of a step after which something is not finite, in a sentence.
 
     Args:
         model: Compiled Keras model, with or without `gradient_norms`.
         step: Int.
         figures: Dict of floats, the step's `loss` and `gradient_norm`, if known.
+        what: Str, the beginning of the sentence.
     """
     names = {"loss": "loss", "gradient_norm": "norm of the gradient"}
     known = [f"{names[name]} {figures[name]:g}" for name in names if name in figures]
     known.append(f"learning rate {keras_compat.learning_rate(model.optimizer):g}")
-    text = f"Loss or gradient is not finite at step {step}: {', '.join(known)}."
+    text = f"{what} not finite at step {step}: {', '.join(known)}."
     norms = getattr(model, "gradient_norms", None)
     if norms is None:
         return text
     largest = [f"{path} {norm:.3g}" for path, norm in norms.largest()]
     return f"{text} Largest norms of gradients: {', '.join(largest)}."
-
-
-def _norm(gradient):
-    return tf.norm(tf.cast(tf.convert_to_tensor(gradient), tf.float32))

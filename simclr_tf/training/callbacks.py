@@ -10,8 +10,10 @@ import tensorflow as tf
 import tqdm
 from tensorflow import keras
 
-from simclr_tf.errors import UserError
-from simclr_tf.training import _nonfinite, _problems
+from simclr_tf.training import _gradient_norms, _problems
+from simclr_tf.training._nonfinite import NonFinite
+
+__all__ = ["Diagnostics", "NonFinite", "Progress", "StepCallback", "Summaries"]
 
 
 class StepCallback(keras.callbacks.Callback):
@@ -35,6 +37,7 @@ class StepCallback(keras.callbacks.Callback):
             # Keras 3 logs what the first replica saw; the metrics know of all.
             results = self.model.get_metrics_result()
             logs = {name: results.get(name, logs[name]) for name in logs or {}}
+            logs = _gradient_norms.in_logs(self.model, logs)
             self.on_step(self.step, logs)
 
     def on_step(self, step, logs):
@@ -165,78 +168,6 @@ class Progress(StepCallback):
     def on_train_end(self, logs=None):
         if self._bar is not None:
             self._bar.close()
-
-
-class NonFinite(keras.callbacks.Callback):
-    """Ends a training whose loss or gradient is no longer finite, or sets it back.
-
-    It says when, at which learning rate, and whose gradients were largest. Put it
-    before what saves the model, which then never saves such a state. Steps that
-    `compile(skip_nonfinite=True)` skips it counts; it ends the training after
-    `most_in_a_row` of them.
-
-    Args:
-        rewind: Callable from the step (int) that sets the model back and returns the
-            name of the state that it has then, or None where there is none. It ends the
-            training after setting it back to one state three times. None: never.
-        first_step: Int, the steps done before this `fit`.
-        say: Callable that prints a line for the user.
-        most_in_a_row: Int.
-        advice: Str, the end of the error.
-
-    Raises:
-        UserError: From `fit`, where the training ends.
-    """
-
-    def __init__(
-        self,
-        rewind=None,
-        first_step=0,
-        say=print,
-        most_in_a_row=10,
-        advice="Try a smaller learning rate, a longer warm-up or a larger temperature.",
-    ):
-        super().__init__()
-        self.step = first_step
-        self._rewind, self._say, self._advice = rewind, say, advice
-        self._most_in_a_row = most_in_a_row
-        self._skipped, self._in_a_row, self._rewound = 0, 0, []
-
-    def on_train_begin(self, logs=None):
-        self._skipped = getattr(self.model, "skipped_steps", 0)
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.step += 1
-        logs = logs or {}
-        self._count_skipped(float(logs.get("skipped_steps", 0)))
-        watched = ("loss", "gradient_norm")
-        figures = {name: float(logs[name]) for name in watched if name in logs}
-        if all(map(math.isfinite, figures.values())):
-            return
-        what = _nonfinite.describe(self.model, self.step, figures)
-        state = self._rewind(self.step) if self._rewind else None
-        if state is None or self._rewound.count(state) == 3:
-            raise UserError(f"{what} {self._advice}")
-        self._rewound.append(state)
-        self.model.reset_metrics()
-        self._warn(f"{what} Back to {state}; the steps since then do not count.")
-
-    def _count_skipped(self, skipped):
-        if skipped == self._skipped:
-            self._in_a_row = 0
-            return
-        self._skipped, self._in_a_row = skipped, self._in_a_row + 1
-        what = _nonfinite.describe(self.model, self.step)
-        if self._in_a_row == self._most_in_a_row:
-            raise UserError(
-                f"{what} It is the {self._in_a_row}th step in a row that is skipped. "
-                f"{self._advice}"
-            )
-        self._warn(f"{what} The step is skipped.")
-
-    def _warn(self, text):
-        with tqdm.tqdm.external_write_mode():  # a live bar makes room
-            self._say(f"Warning: {text}")
 
 
 class Diagnostics(StepCallback):

@@ -4,13 +4,16 @@ import tensorflow as tf
 from tensorflow import keras
 
 import tf_models
-from simclr_tf import keras_compat
 from simclr_tf.training import _checks, _common
+from simclr_tf.training._gradient_norms import WatchedModel
 
 
 @keras.utils.register_keras_serializable(package="simclr_tf")
-class Classifier(keras_compat.DistributedModel):
+class Classifier(WatchedModel):
     """Class logits from a pre-trained encoder; `compile` and `fit` as any Keras model.
+
+    `fit` takes labels as the compiled loss does, each one of a class: images without
+    one (-1) must be left out. Images are refused as by `SimCLR.fit`.
 
     What `fine_tune_after_block` freezes does not change by one bit in training, batch
     statistics included. Where that is the whole encoder, it can be trained on features
@@ -97,10 +100,48 @@ class Classifier(keras_compat.DistributedModel):
             if hasattr(self.projection_head, "freeze_after"):  # no one sees the rest
                 self.projection_head.freeze_after(self.ft_proj_selector)
 
-    def fit(self, *args, **kwargs):
-        """`keras.Model.fit`; says which images it cannot learn from, as `SimCLR`."""
+    def compile(self, *args, **kwargs):
+        """`keras.Model.compile`."""
+        super().compile(*args, **kwargs)
+        self._watch_gradients()
+
+    def compile_from_config(self, config):
+        """Compiles as `get_compile_config` says."""
+        self.compile(**keras.utils.deserialize_keras_object(config))
+
+    def fit(self, x=None, y=None, batch_size=None, *args, **kwargs):
+        """`keras.Model.fit`.
+
+        Raises:
+            UserError: For images and labels that are not what the model takes.
+        """
+        is_images = hasattr(x, "dtype") and len(x.shape) != 2
+        if is_images and self.augmentation is not None:
+            _checks.require_arrays(x, y, batch_size or 32, self.num_classes)
         with _checks.in_words():
-            return super().fit(*args, **kwargs)
+            return super().fit(x, y, batch_size, *args, **kwargs)
+
+    def evaluate(self, *args, **kwargs):
+        """`keras.Model.evaluate`; refuses what `fit` does."""
+        with _checks.in_words():
+            return super().evaluate(*args, **kwargs)
+
+    def train_step(self, data):
+        """Keras' step, once it is known that the model can learn from the data."""
+        self.gradient_norms.clear()
+        return super().train_step(self._checked(data))
+
+    def test_step(self, data):
+        """Keras' step, with the same look at the data."""
+        return super().test_step(self._checked(data))
+
+    def _checked(self, data):
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        if self.augmentation is None and x.shape.rank == 4:
+            x = _checks.views(_common.as_unit_range(x))
+        if tf.is_tensor(y):
+            y = _checks.known_labels(y, self.num_classes)
+        return keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
 
     def call(self, images, training=False):
         if len(images.shape) != 2:

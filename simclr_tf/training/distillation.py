@@ -5,10 +5,17 @@ from tensorflow import keras
 
 from simclr_tf import keras_compat
 from simclr_tf.losses import distillation_loss
-from simclr_tf.training import _common
+from simclr_tf.training import _checks, _common
 from simclr_tf.training.classifier import Classifier
 
-_LOGS = ("loss", "distill_loss", "supervised_loss", "supervised_acc", "weight_decay")
+_LOGS = (
+    "loss",
+    "distill_loss",
+    "supervised_loss",
+    "supervised_acc",
+    "weight_decay",
+    "gradient_norm",
+)
 
 
 @keras.utils.register_keras_serializable(package="simclr_tf")
@@ -89,8 +96,7 @@ class Distillation(Classifier):
             loss, values = self._loss(soft, self.logits(images, training=True), labels)
         variables = self.trainable_variables
         gradients = keras_compat.scaled_gradients(tape, loss, variables, self.optimizer)
-        gradients = keras_compat.unscaled(gradients, self.optimizer)
-        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        values["gradient_norm"] = self._apply(gradients, variables)
         return _common.track(self._trackers, values)
 
     def test_step(self, data):
@@ -102,8 +108,14 @@ class Distillation(Classifier):
 
     def _view(self, data, training):
         images, labels = keras_compat.unpack(data)
-        labels = None if labels is None else _common.sparse_labels(labels)
-        return self.preprocess(images, training), labels
+        images = self.preprocess(images, training)
+        if self.augmentation is None:
+            images = _checks.views(images)
+        if labels is not None:
+            _checks.require_label_kind(labels, self.num_classes)
+            labels = _common.sparse_labels(labels)
+            labels = _checks.labels(labels, self.num_classes)
+        return images, labels
 
     def _teach(self, images):
         """The teacher's logits `[B, K]` of a view."""

@@ -128,6 +128,7 @@ def train(strategy, rule, kind):
         callbacks=[losses],
     ).history
     results = {"losses": losses.values, "history": history["loss"]}
+    results["gradient_norm"] = history["gradient_norm"]
     if kind == "views":
         figures = model.evaluate(batches(strategy, kind), return_dict=True, verbose=0)
         results |= {f"evaluate_{name}": value for name, value in figures.items()}

@@ -75,11 +75,13 @@ def test_unknown_kind():
     refused("one of auto, none, mirrored, multi_worker, tpu, got x", distribution="x")
 
 
+@pytest.mark.parametrize("kind", ["none", "mirrored", "multi_worker"])
 @pytest.mark.parametrize(
     ("text", "word"),
     [
         ("{", "Expecting"),
         ("[]", "'list'"),
+        ('{"task": {"type": "worker", "index": 0}}', "no 'cluster' in it"),
         (cluster({"worker": ["a:1"]}, index=1), "task index 1, but 1 of type worker"),
         (cluster({"worker": ["a:1"]}, index=-1), "task index -1"),
         (cluster({"worker": ["a:1"]}, task="boss"), "no 'boss' in it"),
@@ -88,9 +90,17 @@ def test_unknown_kind():
         (cluster({"worker": ["a:1"], "ps": ["b:1"]}), "only chief and worker"),
     ],
 )
-def test_wrong_tf_config(monkeypatch, text, word):
+def test_wrong_tf_config(monkeypatch, text, word, kind):
     monkeypatch.setenv("TF_CONFIG", text)
-    refused("TF_CONFIG", word, 'Allowed: {"cluster"', distribution="multi_worker")
+    refused("TF_CONFIG", word, 'Allowed: {"cluster"', distribution=kind)
+
+
+@pytest.mark.parametrize("text", ["", " "])
+def test_a_blank_tf_config_is_none(chosen, monkeypatch, text):
+    monkeypatch.setenv("TF_CONFIG", text)
+    assert chosen("auto") is tf.distribute.get_strategy()
+    resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
+    assert resolver.cluster_spec().as_dict() == {}
 
 
 def test_several_workers_need_to_be_named():

@@ -72,6 +72,20 @@ def test_a_folder_without_checkpoints_has_none(tmp_path):
     assert newest(str(tmp_path / "missing")) == (None, "")
 
 
+def test_what_a_training_deletes_meanwhile_is_not_damaged(folder, monkeypatch):
+    damage = checkpoint_files.damage
+
+    def training_goes_on(prefix):
+        if not checkpoint_files.is_there(f"{folder}/ckpt-6"):
+            checkpoint_files.write(checkpoint(6), folder, 6)
+            checkpoint_files.delete(folder, 2)
+            checkpoint_files.delete(folder, 4)
+        return damage(prefix)
+
+    monkeypatch.setattr(checkpoint_files, "damage", training_goes_on)
+    assert newest(folder) == ("ckpt-6", "")
+
+
 @pytest.mark.parametrize("number", [0, 1])
 def test_truncated_at_every_tenth_the_one_before_is_taken(folder, number):
     file = files_of(folder, 4)[number]

@@ -65,10 +65,11 @@ def test_what_keras_users_pass_works_together(tmp_path):
 
 
 def test_a_keras_file_goes_on_as_the_model_does(tmp_path):
-    model = small_model()
+    model = small_model(skip_nonfinite=True)
     model.fit(IMAGES, LABELS, batch_size=8, verbose=0)
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
+    assert again.skip_nonfinite
     for one in (model, again):
         one.augmentation = augmentation.CropAndFlip(8, seed=5)
         one.fit(IMAGES, LABELS, batch_size=16, shuffle=False, verbose=0)
@@ -127,7 +128,6 @@ def test_images_that_would_teach_nothing_are_refused(eager, images, message):
         ({"sample_weight": np.ones(16)}, "sample_weight.*must not be given"),
         ({"validation_data": (IMAGES, LABELS, LABELS)}, "validation_data.*weights"),
         ({"batch_size": 1}, "at least 2 images, got 1"),
-        ({"batch_size": 5}, "none of the 16 images is left over alone"),
         ({"y": LABELS + 1}, "0..1.*num_classes=2.*or -1.*from 1 to 2"),
         ({"y": LABELS - 2}, "0..1.*or -1.*from -2 to -1"),
         ({"y": np.eye(3)[LABELS]}, "num_classes=2 columns, got 3"),
@@ -139,9 +139,15 @@ def test_options_that_pre_training_has_no_use_for_are_refused(eager, options, me
         eager.fit(IMAGES, **{"y": LABELS, "batch_size": 8, "verbose": 0, **options})
 
 
-def test_a_batch_larger_than_the_images_is_warned_of(eager):
-    with pytest.warns(UserWarning, match="64, but there are 16 images"):
-        eager.fit(IMAGES, batch_size=64, verbose=0)
+@pytest.mark.parametrize(
+    "images", [IMAGES, tf.data.Dataset.from_tensor_slices(IMAGES)], ids=["array", "set"]
+)
+def test_a_batch_size_that_does_not_fit_the_number_of_images(eager, images):
+    with pytest.warns(UserWarning, match="64, but there are 16 images") as caught:
+        eager.fit(images, batch_size=64, verbose=0)
+    assert caught[0].filename == __file__
+    with pytest.raises(UserError, match="none of the 16 images is left over alone"):
+        eager.fit(images, batch_size=5, verbose=0)
 
 
 @pytest.mark.parametrize(

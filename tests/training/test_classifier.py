@@ -4,7 +4,9 @@ from tensorflow import keras
 
 import simclr_tf
 import tf_models
-from simclr_tf import augmentation
+from simclr_tf import augmentation, keras_compat
+from simclr_tf.errors import UserError
+from simclr_tf.training import callbacks
 
 
 def small_classifier(fine_tune_after_block=-1, global_bn=True, **kwargs):
@@ -157,3 +159,72 @@ def test_wrong_arguments_say_what_is_allowed():
     plain = keras.Sequential([keras.layers.Conv2D(4, 3, input_shape=(16, 16, 3))])
     with pytest.raises(ValueError, match="-1 or 4.*got 2"):
         simclr_tf.Classifier(plain, 2, fine_tune_after_block=2)
+
+
+def dense_classifier(**compile_options):
+    """A linear model of four pixels, quick to trace."""
+    encoder = keras.Sequential([keras.layers.Input([2, 2, 3]), keras.layers.Flatten()])
+    model = simclr_tf.Classifier(encoder, 3)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(1.0), loss, **compile_options)
+    return model
+
+
+UNIT = np.random.RandomState(0).rand(8, 2, 2, 3).astype("float32")
+LABELS = np.arange(8) % 3
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["plain", "xla"])
+def dense(request):
+    return dense_classifier(jit_compile=request.param)
+
+
+def test_knows_the_norm_of_the_gradient_of_its_step(dense):
+    before = [np.array(variable) for variable in dense.trainable_variables]
+    dense.fit(UNIT, LABELS, verbose=0)
+    moved = [
+        old - np.array(new)
+        for old, new in zip(before, dense.trainable_variables, strict=True)
+    ]
+    norms = [np.linalg.norm(gradient) for gradient in moved]
+    norm, counts = dense.gradient_norms.total()
+    np.testing.assert_allclose(norm, np.linalg.norm(norms), rtol=1e-5)
+    assert counts == 1
+    (path, largest), other = dense.gradient_norms.largest()
+    np.testing.assert_allclose((largest, other[1]), sorted(norms)[::-1], rtol=1e-5)
+    assert path == keras_compat.variable_path(
+        dense.trainable_variables[int(np.argmax(norms))]
+    )
+
+
+@pytest.mark.parametrize("call", ["fit", "evaluate"])
+@pytest.mark.parametrize(
+    ("images", "labels", "message"),
+    [
+        (UNIT, LABELS - 1, r"0..2, .*num_classes=3: leave out.*-1.*from -1 to 1"),
+        (UNIT, LABELS[:, None] + 1.0, r"Labels must be in 0..2.*from 1 to 3"),
+        (UNIT, np.eye(4)[LABELS], "num_classes=3 columns, got 4"),
+        (255 * UNIT, LABELS, "Divide those in 0..255"),
+        (np.where(UNIT > 0.9, np.nan, UNIT), LABELS, r"\d+ NaN or infinite"),
+    ],
+)
+def test_what_it_cannot_learn_from_is_refused(call, images, labels, message):
+    model = dense_classifier(run_eagerly=True)
+    with pytest.raises(UserError, match=message):
+        getattr(model, call)(images, labels, verbose=0)
+    assert int(model.optimizer.iterations) == 0
+
+
+def test_later_batches_are_refused_in_the_graph():
+    model = dense_classifier()
+    with pytest.raises(UserError, match="Labels must be in 0..2"):
+        labels = np.append(LABELS, 7)
+        model.fit(np.append(UNIT, UNIT[:1], 0), labels, 8, shuffle=False, verbose=0)
+    assert np.isfinite(model.get_weights()[0]).all()
+
+
+def test_a_step_that_is_not_finite_ends_the_training_in_words():
+    model = dense_classifier(run_eagerly=True)
+    model.linear_head.set_weights([np.full([12, 3], np.inf), np.zeros(3)])
+    with pytest.raises(UserError, match="at step 1: loss nan, norm of .* nan, .*: "):
+        model.fit(UNIT, LABELS, verbose=0, callbacks=[callbacks.NonFinite()])

@@ -6,6 +6,7 @@ from tensorflow import keras
 import simclr_tf
 import tf_models
 from simclr_tf import augmentation
+from simclr_tf.errors import UserError
 from simclr_tf.losses import distillation_loss
 from simclr_tf.training.teacher import SavedModelTeacher
 from tests import programs
@@ -45,7 +46,12 @@ def test_the_student_learns_what_the_teacher_says_without_labels(photos):
     images, labels = photos
     student = student_of(confident_teacher())
     history = student.fit(images, epochs=15, batch_size=16, verbose=0).history
-    assert set(history) == {"loss", "distill_loss", "weight_decay"}
+    assert set(history) == {
+        "loss",
+        "distill_loss",
+        "weight_decay",
+        "gradient_norm",
+    }
     assert history["distill_loss"][-1] < 0.5 * history["distill_loss"][0]
     logits = student.logits(images.astype("float32") / 255, training=True)
     np.testing.assert_array_equal(np.argmax(logits, axis=1), labels)
@@ -239,3 +245,11 @@ def test_two_replicas_do_what_one_device_does():
     assert one.keys() == two.keys()
     for name in one:
         np.testing.assert_allclose(two[name], one[name], 2e-4, 1e-6, err_msg=name)
+
+
+def test_labels_beyond_the_classes_are_refused(photos):
+    images, labels = photos
+    student = student_of(confident_teacher())
+    student.run_eagerly = True
+    with pytest.raises(UserError, match="0..1, .* or -1 where.* from 0 to 2"):
+        student.fit(images, 2 * labels, verbose=0)
