@@ -177,7 +177,7 @@ def small_view(policy, image_size=96, area_range=(0.05, 0.14), seed=None):
     Example:
         >>> small = small_view(SimCLRAugmentation(224), 96)
         >>> print(describe(small.steps[-1]))
-        RandomGaussianBlur(kernel_size=9, sigma_range=0.1-2, probability=0.5)
+        RandomGaussianBlur(probability=0.5, kernel_size=9, sigma_range=0.1-2)
 
     Reference: Caron et al. 2020, https://arxiv.org/abs/2006.09882, section 3.2.
     """
