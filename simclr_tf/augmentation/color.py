@@ -43,9 +43,11 @@ class RandomColorJitter(_chance.ChangeSome):
 
     def change(self, images, parameters, order):
         planes = tf.transpose(images, [0, 3, 1, 2])  # neighbours have one channel
-        for slot in range(4):
-            # Images whose operation it is now are changed together.
-            planes = _adjust_some(planes, order[:, slot], parameters)
+        planes = _in_turns(
+            # Images whose adjustment it is now are changed together.
+            lambda slot, planes: _adjust_some(planes, order[:, slot], parameters),
+            planes,
+        )
         return tf.transpose(planes, [0, 2, 3, 1])
 
     @staticmethod
@@ -55,10 +57,9 @@ class RandomColorJitter(_chance.ChangeSome):
                 lambda adjust=adjust, number=number: adjust(planes, parameters[number])
                 for number, adjust in enumerate(_ADJUSTMENTS)
             ]
-            changed = tf.switch_case(order[slot], branches)
-            return slot + 1, tf.clip_by_value(changed, 0.0, 1.0)
+            return tf.clip_by_value(tf.switch_case(order[slot], branches), 0.0, 1.0)
 
-        return tf.while_loop(lambda slot, _: slot < 4, turn, (0, planes))[1]
+        return _in_turns(turn, planes)
 
     def get_config(self):
         return {**super().get_config(), "strength": self.strength}
@@ -143,6 +144,18 @@ def _largest_and_chroma(planes):
 _ADJUSTMENTS = (adjust_brightness, adjust_contrast, adjust_saturation, adjust_hue)
 
 
+def _in_turns(turn, planes):
+    """Planes after `turn(slot, planes)` for each of the four slots: traced but once."""
+
+    def next_turn(slot, planes):
+        return slot + 1, turn(slot, planes)
+
+    turns = len(_ADJUSTMENTS)
+    return tf.while_loop(
+        lambda slot, _: slot < turns, next_turn, (0, planes), maximum_iterations=turns
+    )[1]
+
+
 def _adjust_some(planes, numbers, parameters):
     """Each image by the adjustment of its number `[B]`, those of one number together.
 
@@ -163,4 +176,4 @@ def _adjust_some(planes, numbers, parameters):
         changed = adjust(parts[number], values[number][:, number])
         parts[number] = tf.clip_by_value(changed, 0.0, 1.0)
     result = tf.dynamic_stitch(places, parts)
-    return tf.reshape(result, tf.shape(planes))
+    return tf.ensure_shape(tf.reshape(result, tf.shape(planes)), planes.shape)
