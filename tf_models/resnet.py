@@ -151,6 +151,7 @@ class ResNet(keras.Model):
     def call(self, images, training=None):
         return self.endpoints(images, training)["final_avg_pool"]
 
+    @tf.autograph.experimental.do_not_convert  # that would take half a second
     def endpoints(self, images, training=False):
         """The output of every stage.
 

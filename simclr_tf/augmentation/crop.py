@@ -60,6 +60,7 @@ class RandomResizedCrop(_base.ImageLayer):
         self.flip_probability = flip_probability
         self.min_object_covered = min_object_covered
 
+    @tf.autograph.experimental.do_not_convert  # that would take half a second
     def process(self, images, training, seed):
         size = (self.image_size, self.image_size)
         if not training:

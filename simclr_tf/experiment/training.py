@@ -89,7 +89,9 @@ def train(session, say=print):
             **steps,
         )
         if chief:
-            summaries.write_views(session.first_step, _first_views(session, bad))
+            summaries.write_views(
+                session.first_step, _first_views(session, batches, bad)
+            )
         session.model.fit(
             batches,
             steps_per_epoch=total - session.first_step,
@@ -205,8 +207,11 @@ def _diagnostics(session, every, say):
     ]
 
 
-def _first_views(session, bad):
+def _first_views(session, batches, bad):
     """The views in the first batch, for a look at them."""
-    batch = next(iter(_batches(session, data.Share(), session.source, bad)))
-    images = batch[0] if session.source.num_classes else batch
+    if session.strategy.num_replicas_in_sync > 1:  # each has a part of it
+        batches = _batches(session, data.Share(), session.source, bad)
+    batch = next(iter(batches.take(1)))
+    labelled = session.source.num_classes or session.probe
+    images = batch[0] if labelled else batch
     return images if session.pretrain else (images,)
