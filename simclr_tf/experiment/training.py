@@ -89,9 +89,9 @@ def train(session, say=print):
             **steps,
         )
         if chief:
-            summaries.write_views(
-                session.first_step, _first_views(session, batches, bad)
-            )
+            shown = batches if _may_be_looked_at(session, learned_from) else None
+            images = _first_views(session, shown, bad)
+            summaries.write_views(session.first_step, images)
         session.model.fit(
             batches,
             steps_per_epoch=total - session.first_step,
@@ -207,11 +207,29 @@ def _diagnostics(session, every, say):
     ]
 
 
+def _may_be_looked_at(session, learned_from):
+    """Whether the batches hold whole views, and come the same when they are read again.
+
+    Where a buffer shuffles them, each reading has an order of its own.
+    """
+    whole = session.strategy.num_replicas_in_sync == 1
+    sources = [source for source in (session.source, session.probe) if source]
+    in_order = all(source.random_access for source in sources)
+    return whole and in_order and learned_from is session.source
+
+
 def _first_views(session, batches, bad):
-    """The views in the first batch, for a look at them."""
-    if session.strategy.num_replicas_in_sync > 1:  # each has a part of it
+    """The views in the first batch, for a look at them.
+
+    Args:
+        session: `Session`.
+        batches: What the training reads, if it may be looked at, see
+            `_may_be_looked_at`; None makes others for that.
+        bad: `BadImages` of the source.
+    """
+    labelled = session.source.num_classes or (batches is not None and session.probe)
+    if batches is None:
         batches = _batches(session, data.Share(), session.source, bad)
     batch = next(iter(batches.take(1)))
-    labelled = session.source.num_classes or session.probe
     images = batch[0] if labelled else batch
     return images if session.pretrain else (images,)
