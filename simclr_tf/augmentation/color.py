@@ -30,6 +30,11 @@ class RandomColorJitter(_chance.ChangeSome):
             raise ValueError(f"`strength` must be in [0, 1.25], got {strength}.")
         self.strength = strength
 
+    def process(self, images, training, seed):
+        if self.strength == 0:
+            return images
+        return super().process(images, training, seed)
+
     def choose(self, images, seed):
         for_factors, for_order, for_choice = _base.split_seed(seed, 3)
         spread = 0.8 * self.strength
