@@ -81,13 +81,15 @@ class ImageLayer(keras.layers.Layer):
 
 
 def split_seed(seed, count):
-    """`count` independent seeds for the same rows from one, `[2]` or `[4]`."""
-    fold_in = tf.random.experimental.stateless_fold_in
+    """`count` independent seeds for the same rows from one, `[2]` or `[4]`.
+
+    They are those of `tf.random.experimental.stateless_fold_in` with 0, 1, .., which
+    draws the same number for each of them; here it is drawn once.
+    """
     seed = tf.convert_to_tensor(seed)
-    return [
-        tf.concat([fold_in(seed[:2], number), seed[2:]], axis=0)
-        for number in tf.unstack(tf.range(count, dtype=seed.dtype))
-    ]
+    drawn = tf.random.stateless_uniform([], seed[:2], None, None, seed.dtype)
+    rows = tf.unstack(seed[2:])
+    return [tf.stack([drawn, number, *rows]) for number in range(count)]
 
 
 def uniform(seed, images, low=0.0, high=1.0, columns=None):

@@ -21,6 +21,7 @@ class Views:
 
     def __init__(self, layers, num_views, seed):
         self._layers, self._seed = layer_of_each(layers, num_views), seed
+        self._view_by = {layer: _view_by(layer) for layer in self._layers}
 
     @property
     def crop_first(self):
@@ -39,11 +40,8 @@ class Views:
             `(views, labels)` or `(views,)`.
         """
         images, *labels = example if isinstance(example, tuple) else (example,)
-        crops = []
-        for number, layer in enumerate(self._layers):
-            seed, *_ = self._seeds_of_steps(number, layer, step, place)
-            crops.append(_steps(layer)[0](images, training=True, seed=seed))
-        return self.after_crops(crops, labels, step, place)
+        images = [images] * len(self._layers)
+        return self._views(images, labels, step, place, cropped=False)
 
     def of_image(self, example, position):
         """Views of one image `[H, W, 3]` by its position in the stream, and its label.
@@ -97,18 +95,15 @@ class Views:
             step: Int64 scalar.
             place: `(first, total)` rows among those of the step, or nothing.
         """
-        views = []
-        for number, (images, layer) in enumerate(zip(crops, self._layers, strict=True)):
-            seeds = self._seeds_of_steps(number, layer, step, place)
-            views.append(_each.apply(_steps(layer)[1:], images, seeds[1:]))
-        return _together(tuple(views), labels)
+        return self._views(crops, labels, step, place, cropped=True)
 
-    def _seeds_of_steps(self, number, layer, step, place):
-        view = step * len(self._layers) + number
-        seed = tf.stack([self._seed, view, *place])
-        if _steps(layer) == [layer]:
-            return [seed]
-        return _base.split_seed(seed, len(layer.steps))
+    def _views(self, images, labels, step, place, cropped):
+        views = []
+        for number, (layer, its) in enumerate(zip(self._layers, images, strict=True)):
+            view = step * len(self._layers) + number
+            seed = tf.stack([self._seed, view, *place])
+            views.append(self._view_by[layer](its, seed, cropped))
+        return (tuple(views) if len(views) > 1 else views[0], *labels)
 
 
 def layer_of_each(view, num_views):
@@ -129,9 +124,19 @@ def _steps(layer):
     return layer.steps if takes_turns else [layer]
 
 
+def _view_by(layer):
+    """The function from images and a seed to a view: views of one layer share it."""
+    steps = _steps(layer)
+
+    @tf.function  # so that it is traced but once
+    def view(images, seed, cropped):
+        seeds = [seed] if steps == [layer] else _base.split_seed(seed, len(steps))
+        if not cropped:
+            images = steps[0](images, training=True, seed=seeds[0])
+        return _each.apply(steps[1:], images, seeds[1:])
+
+    return view
+
+
 def _at(flips, number):
     return tf.constant(False) if flips is None else flips[number]
-
-
-def _together(views, labels):
-    return (views if len(views) > 1 else views[0], *labels)
