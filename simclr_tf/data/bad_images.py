@@ -93,26 +93,22 @@ class BadImages:
 
         return attempt_next(take, index, spec)
 
-    def take_all(self, read, positions, indices, spec):
-        """What `read` makes of several images, those that are bad replaced.
+    def take_all(self, read, elements, take):
+        """What `read` makes of several images, or `take` if one of them is bad.
 
         All are tried at once, which costs next to nothing; only where that fails they
-        are tried one by one.
+        are taken one by one.
 
         Args:
-            read: Function in graph mode from a position and an index to tensors.
-            positions: Int64 `[n]`, what `read` is told beside the index.
-            indices: Int64 `[n]`.
-            spec: Nested `tf.TensorSpec` of what `read` gives for one.
+            read: Function in graph mode from an element to tensors.
+            elements: Tuple of tensors `[n]`, what `read` is given for each.
+            take: As `read`, by `take` or `take_next`.
 
         Returns:
-            What `read` gives, batched.
+            Tuple of tensors `[n, ..]`.
         """
-        each = tf.data.Dataset.from_tensor_slices((positions, indices))
-        count = tf.size(positions, tf.int64)
-
-        def one_by_one(position, index):
-            return self.take_next(lambda index: read(position, index), index, spec)
+        each = tf.data.Dataset.from_tensor_slices(elements)
+        count = tf.size(elements[0], tf.int64)
 
         def tried():
             values = each.map(read, num_parallel_calls=cores())
@@ -122,12 +118,12 @@ class BadImages:
             )
             return values.ignore_errors().concatenate(nothing).take(1)
 
+        def one_by_one():
+            values = each.map(take).batch(count).map(lambda *values: values)
+            return values.get_single_element()
+
         readable, values = tried().get_single_element()
-        return tf.cond(
-            readable,
-            lambda: values,
-            lambda: each.map(one_by_one).batch(count).get_single_element(),
-        )
+        return tf.cond(readable, lambda: values, one_by_one)
 
     @contextlib.contextmanager
     def counted(self):

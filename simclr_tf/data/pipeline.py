@@ -11,13 +11,13 @@ import typing
 import tensorflow as tf
 
 from simclr_tf.data import decoding
-from simclr_tf.data.bad_images import BadImages, cores
+from simclr_tf.data.bad_images import BadImages
 from simclr_tf.data.images import decode
 from simclr_tf.data.sources import in_memory
 from simclr_tf.data.views import Views, layer_of_each
 
 _SHUFFLE_BUFFER = 10_000  # of sources without random access
-_PIECE = 16  # images of a batch of files that are changed together
+_PIECE = 16  # images of a batch of files that are read and changed together
 
 
 @dataclasses.dataclass(frozen=True)
@@ -184,18 +184,16 @@ def _of_one_size(source, places, share, views):
 
 
 def _of_files(source, places, share, views, bad_images):
-    """Batches of files: cropped one by one as they are decoded, then changed together.
-
-    A batch is made in pieces that stay in a processor's cache. No more pictures are
-    decoded at a time than there are cores, for each of two pieces.
-    """
-    rows, max_pixels = share.rows(places.batch_size), bad_images.policy.max_image_pixels
-    piece = max(size for size in range(1, _PIECE + 1) if rows % size == 0)
+    """Batches of files: cropped as they are decoded, then changed together."""
+    max_pixels = bad_images.policy.max_image_pixels
     spec = (views.crops_spec, *_label_spec(source))
 
     def read(position, index):
         encoded, *label = tf.nest.flatten(source.read_encoded(index))
         return (views.crops(encoded, position, max_pixels), *label)
+
+    def take_next(position, index):
+        return bad_images.take_next(lambda index: read(position, index), index, spec)
 
     def examples(positions):
         step, first = (
@@ -203,11 +201,21 @@ def _of_files(source, places, share, views, bad_images):
             positions[0] % places.batch_size,
         )
         crops, *labels = bad_images.take_all(
-            read, positions, places.index(positions), spec
+            read, (positions, places.index(positions)), take_next
         )
         return views.after_crops(crops, labels, step, (first, places.batch_size))
 
-    pieces = places.positions(share).batch(piece, drop_remainder=True)
+    return _in_pieces(places.positions(share), share.rows(places.batch_size), examples)
+
+
+def _in_pieces(positions, rows, examples):
+    """Batches of `rows` of what `examples` makes of some positions in a row.
+
+    Pieces of a batch stay in a processor's cache. No more pictures are decoded at a
+    time than there are cores, for each of two pieces.
+    """
+    piece = max(size for size in range(1, _PIECE + 1) if rows % size == 0)
+    pieces = positions.batch(piece, drop_remainder=True)
     pieces = pieces.map(examples, num_parallel_calls=2)
     if piece == rows:
         return pieces
@@ -303,11 +311,14 @@ def eval_batches(
     def read(position):
         return source.read(position % source.num_examples)
 
-    def read_file(position):
-        index = position % source.num_examples
-        return bad_images.take(
-            lambda index: _evaluated(source, index, preprocess, bad_images), index
-        )[1]
+    def read_file(index):
+        return _evaluated(source, index, preprocess, bad_images)
+
+    def files(positions):
+        indices = positions % source.num_examples
+        return bad_images.take_all(
+            read_file, (indices,), lambda index: bad_images.take(read_file, index)[1]
+        )
 
     def shown(position, example):
         image, *label = tf.nest.flatten(example)
@@ -322,7 +333,7 @@ def eval_batches(
         batches = positions.batch(rows).map(read, **_parallel())
         batches = batches.map(prepared, **_parallel())
     elif source.encoded and source.random_access:
-        batches = positions.map(read_file, num_parallel_calls=cores()).batch(rows)
+        batches = _in_pieces(positions, rows, files)
     else:
         if source.random_access:
             images = positions.map(read, **_parallel())
