@@ -188,6 +188,7 @@ def _of_files(source, places, share, views, bad_images):
     max_pixels = bad_images.policy.max_image_pixels
     spec = (views.crops_spec, *_label_spec(source))
 
+    @tf.function  # traced but once
     def read(position, index):
         encoded, *label = tf.nest.flatten(source.read_encoded(index))
         return (views.crops(encoded, position, max_pixels), *label)
@@ -311,6 +312,7 @@ def eval_batches(
     def read(position):
         return source.read(position % source.num_examples)
 
+    @tf.function  # traced but once
     def read_file(index):
         return _evaluated(source, index, preprocess, bad_images)
 
