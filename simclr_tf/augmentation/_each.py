@@ -49,14 +49,18 @@ def _fits(step):
 @functools.cache
 def has_compiler():
     """Whether this TensorFlow compiles for the processor; some, on Windows, do not."""
+    shape = [512, 512]
 
     @tf.function(jit_compile=True, autograph=False)
     def product(matrix):
         return matrix @ matrix
 
+    with tf.device("CPU"):
+        product = product.get_concrete_function(tf.TensorSpec(shape))
+
     def compute(_):
         with tf.device("CPU"):
-            product(tf.zeros([512, 512]))
+            product(tf.zeros(shape))
 
     # By as many threads at once as pipelines may have: see `without_greetings`.
     threads = 4 * (os.cpu_count() or 1)
