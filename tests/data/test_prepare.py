@@ -139,3 +139,37 @@ def test_a_copy_that_is_not_whole_is_one_line(folder, tmp_path):
     (copy / "prepared.json").write_text(json.dumps(about))
     with pytest.raises(UserError, match="its format is 99, not 1"):
         data.open_source(str(copy), "train")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (None, "Expecting property name"),
+        ([], "list indices"),
+        ({"format": None}, "its format is None, not 1"),
+        ({"splits": None}, "'NoneType' object"),
+        ({"splits": ["train"]}, "'list' object"),
+        ({"splits": {"train": {"shards": []}}}, "a split needs shards, sizes"),
+        ({"shards": 3}, "as many names as numbers"),
+        ({"shards": []}, "as many names as numbers"),
+        ({"shards": [7]}, "as many names as numbers"),
+        ({"class_names": 5}, "must be lists of names"),
+        ({"file_names": [1]}, "must be lists of names"),
+    ],
+)
+def test_a_description_that_is_broken_is_one_line(change, reason, tmp_path):
+    split = {"shards": ["a"], "sizes": [1], "class_names": None, "file_names": None}
+    about = {"format": 1, "splits": {"train": split}}
+    if not change:
+        about = change
+    elif change.keys() <= about.keys():
+        about |= change
+    else:
+        split |= change
+    file = tmp_path / "prepared.json"
+    file.write_text("{" if change is None else json.dumps(about))
+    with pytest.raises(UserError) as caught:
+        data.open_source(str(tmp_path), "train")
+    message = str(caught.value)
+    assert message.startswith(f"{file} must be as --mode=prepare wrote it: ")
+    assert reason in message and "\n" not in message

@@ -153,8 +153,7 @@ def describe(path):
         if about["format"] != FORMAT:
             raise ValueError(f"its format is {about['format']}, not {FORMAT}")
         for split in about["splits"].values():
-            if not all(key in split for key in _KEYS):
-                raise ValueError(f"a split needs {', '.join(_KEYS)}")
+            _require_whole(split)
         return about
     except KeyError as error:
         raise UserError(
@@ -164,6 +163,22 @@ def describe(path):
         raise UserError(
             f"{file} must be as --mode=prepare wrote it: {error}."
         ) from error
+
+
+def _require_whole(split):
+    """Raises ValueError if a split is not described as `prepare` does it."""
+    if not all(key in split for key in _KEYS):
+        raise ValueError(f"a split needs {', '.join(_KEYS)}")
+    shards, sizes, *names = (split[key] for key in _KEYS)
+    are_files = _is_list(str, shards) and _is_list(int, sizes)
+    if not are_files or len(shards) != len(sizes):
+        raise ValueError("shards and sizes must be as many names as numbers")
+    if not all(some is None or _is_list(str, some) for some in names):
+        raise ValueError("class_names and file_names must be lists of names, or null")
+
+
+def _is_list(kind, value):
+    return isinstance(value, list) and all(isinstance(one, kind) for one in value)
 
 
 def index_path(directory, split):

@@ -122,3 +122,13 @@ def test_a_prepared_one_is_read_without_a_network(tmp_path, monkeypatch):
     assert data.open_source("dummy_mnist", "test", str(tmp_path)).num_examples == 20
     folder = next(str(p.parent) for p in tmp_path.glob("**/dataset_info.json"))
     assert data.open_source(folder, "train").num_examples == 20
+
+
+@pytest.mark.parametrize("broken", ["", "{", "[]", "{}", '{"name": 3}'])
+def test_a_prepared_one_that_is_broken_is_one_line(broken, tmp_path):
+    (tmp_path / "dataset_info.json").write_text(broken)
+    with pytest.raises(UserError) as caught:
+        data.open_source(str(tmp_path), "train")
+    message = str(caught.value)
+    assert "has a dataset_info.json" in message and "Prepare it anew" in message
+    assert "\n" not in message
