@@ -46,6 +46,55 @@ def attempt_next(read, index, spec):
     )[2]
 
 
+def attempt_pieces(numbers, read, take, piece, num_parallel_calls):
+    """What `read` makes of each number, or `take` where that fails, in pieces.
+
+    All are read as if nothing could go wrong, which costs nothing, and `tf.data` leaves
+    out the pieces in which something does. The numbers of those are taken one by one.
+
+    Args:
+        numbers: `range` of successive ints, a whole number of pieces.
+        read: Function in graph mode from an int64 scalar to a tuple of tensors.
+        take: As `read`, and it never fails.
+        piece: Int, how many numbers make one element of the result.
+        num_parallel_calls: Int, how many are read at a time.
+
+    Returns:
+        `tf.data.Dataset` of `(numbers, values)`, int64 `[piece]` and tensors
+        `[piece, ..]`, in order.
+    """
+    tried = tf.data.Dataset.range(numbers.start, numbers.stop).map(
+        lambda number: (number, read(number)), num_parallel_calls=num_parallel_calls
+    )
+    pieces = tried.batch(piece).ignore_errors()
+    nothing = zeros(pieces.element_spec[1])
+    end = tf.data.Dataset.from_tensors((tf.constant([numbers.stop], tf.int64), nothing))
+
+    def with_missing(expected, element):
+        found, values = element
+        following = tf.minimum(found[-1] + 1, numbers.stop)
+        wanted = tf.range(expected, following)
+
+        def found_or_taken(number):
+            return tf.cond(
+                number < found[0],
+                lambda: take(number),
+                lambda: tf.nest.map_structure(lambda of: of[number - found[0]], values),
+            )
+
+        def one_by_one():
+            each = tf.data.Dataset.from_tensor_slices(wanted).map(found_or_taken)
+            return each.batch(tf.size(wanted, tf.int64)).get_single_element()
+
+        values = tf.cond(found[0] == expected, lambda: values, one_by_one)
+        return following, (wanted, values)
+
+    pieces = pieces.concatenate(end)
+    pieces = pieces.scan(tf.constant(numbers.start, tf.int64), with_missing)
+    pieces = pieces.filter(lambda wanted, _: tf.size(wanted) > 0)
+    return pieces.rebatch(piece, drop_remainder=True)
+
+
 def zeros(spec):
     """Zeros of nested `tf.TensorSpec`s; sides that are not known are 0."""
     return tf.nest.map_structure(

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from simclr_tf.data import checks
-from simclr_tf.data.attempts import attempt, attempt_next, zeros
+from simclr_tf.data.attempts import attempt, attempt_next
 from simclr_tf.data.bad_image_policy import SKIP_FEW, too_many
 from simclr_tf.errors import UserError
 from simclr_tf.printing import printable
@@ -92,38 +92,6 @@ class BadImages:
             return readable, (index + 1) % self._source.num_examples, values
 
         return attempt_next(take, index, spec)
-
-    def take_all(self, read, elements, take):
-        """What `read` makes of several images, or `take` if one of them is bad.
-
-        All are tried at once, which costs next to nothing; only where that fails they
-        are taken one by one.
-
-        Args:
-            read: Function in graph mode from an element to tensors.
-            elements: Tuple of tensors `[n]`, what `read` is given for each.
-            take: As `read`, by `take` or `take_next`.
-
-        Returns:
-            Tuple of tensors `[n, ..]`.
-        """
-        each = tf.data.Dataset.from_tensor_slices(elements)
-        count = tf.size(elements[0], tf.int64)
-
-        def tried():
-            values = each.map(read, num_parallel_calls=cores())
-            values = values.batch(count).map(lambda *values: (True, values))
-            nothing = tf.data.Dataset.from_tensors(
-                (False, zeros(values.element_spec[1]))
-            )
-            return values.ignore_errors().concatenate(nothing).take(1)
-
-        def one_by_one():
-            values = each.map(take).batch(count).map(lambda *values: values)
-            return values.get_single_element()
-
-        readable, values = tried().get_single_element()
-        return tf.cond(readable, lambda: values, one_by_one)
 
     @contextlib.contextmanager
     def counted(self):

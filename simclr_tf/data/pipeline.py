@@ -11,13 +11,14 @@ import typing
 import tensorflow as tf
 
 from simclr_tf.data import decoding
-from simclr_tf.data.bad_images import BadImages
+from simclr_tf.data.attempts import attempt_pieces
+from simclr_tf.data.bad_images import BadImages, cores
 from simclr_tf.data.images import decode
 from simclr_tf.data.sources import in_memory
 from simclr_tf.data.views import Views, layer_of_each
 
 _SHUFFLE_BUFFER = 10_000  # of sources without random access
-_PIECE = 16  # images of a batch of files that are read and changed together
+_PIECE = 16  # images of files that are read and changed together
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,14 +50,22 @@ class Share:
 
     def positions(self, batch_size, first_step, last_step):
         """`tf.data.Dataset` of the positions of its rows, step by step, int64."""
+        numbers = self.numbers(batch_size, first_step, last_step)
+        numbers = tf.data.Dataset.range(numbers.start, numbers.stop)
+        return numbers.map(lambda number: self.position(number, batch_size))
+
+    def numbers(self, batch_size, first_step, last_step):
+        """`range` of the numbers of its rows of these steps, counted by itself."""
+        rows = self.rows(batch_size) * self.count
+        return range(first_step * rows, last_step * rows)
+
+    def position(self, number, batch_size):
+        """The position, among those of all processes, of a row by its own number."""
+        if self.count == self.total:
+            return number
         rows = self.rows(batch_size) * self.count
         start = self.first * self.rows(batch_size)
-        numbers = tf.data.Dataset.range(first_step * rows, last_step * rows)
-        if self.count == self.total:
-            return numbers
-        return numbers.map(
-            lambda number: number // rows * batch_size + start + number % rows
-        )
+        return number // rows * batch_size + start + number % rows
 
     def has(self, position, batch_size):
         """Whether a position is among its rows."""
@@ -184,51 +193,38 @@ def _of_one_size(source, places, share, views):
 
 
 def _of_files(source, places, share, views, bad_images):
-    """Batches of files: cropped as they are decoded, then changed together."""
+    """Batches of files: cropped as they are decoded, then changed together.
+
+    They are made in pieces that stay in a processor's cache. No more pictures are
+    decoded at a time than there are cores.
+    """
+    batch_size, rows = places.batch_size, share.rows(places.batch_size)
     max_pixels = bad_images.policy.max_image_pixels
     spec = (views.crops_spec, *_label_spec(source))
 
     @tf.function  # traced but once
-    def read(position, index):
+    def crops(position, index):
         encoded, *label = tf.nest.flatten(source.read_encoded(index))
         return (views.crops(encoded, position, max_pixels), *label)
 
-    def take_next(position, index):
-        return bad_images.take_next(lambda index: read(position, index), index, spec)
+    def read(number):
+        position = share.position(number, batch_size)
+        return crops(position, places.index(position)[0])
 
-    def examples(positions):
-        step, first = (
-            positions[0] // places.batch_size,
-            positions[0] % places.batch_size,
-        )
-        crops, *labels = bad_images.take_all(
-            read, (positions, places.index(positions)), take_next
-        )
-        return views.after_crops(crops, labels, step, (first, places.batch_size))
+    def take(number):
+        position = share.position(number, batch_size)
+        index = places.index(position)[0]
+        return bad_images.take_next(lambda index: crops(position, index), index, spec)
 
-    return _in_pieces(places.positions(share), share.rows(places.batch_size), examples)
+    def changed(numbers, values):
+        position, (crops, *labels) = share.position(numbers[0], batch_size), values
+        place = (position % batch_size, batch_size)
+        return views.after_crops(crops, labels, position // batch_size, place)
 
-
-def _in_pieces(positions, rows, examples):
-    """Batches of `rows` of what `examples` makes of some positions in a row.
-
-    Pieces of a batch stay in a processor's cache. No more pictures are decoded at a
-    time than there are cores, for each of two pieces.
-    """
     piece = max(size for size in range(1, _PIECE + 1) if rows % size == 0)
-    pieces = positions.batch(piece, drop_remainder=True)
-    pieces = pieces.map(examples, num_parallel_calls=2)
-    if piece == rows:
-        return pieces
-    batches = pieces.batch(rows // piece)
-    return batches.map(lambda *batch: _joined(batch, rows))
-
-
-def _joined(batch, rows):
-    """Tensors `[rows, ..]` of `[pieces, rows of a piece, ..]`."""
-    return tf.nest.map_structure(
-        lambda one: tf.reshape(one, [rows, *one.shape[2:]]), batch
-    )
+    numbers = share.numbers(batch_size, places.first_step, places.last_step)
+    pieces = attempt_pieces(numbers, read, take, piece, cores())
+    return pieces.map(changed, num_parallel_calls=2).rebatch(rows)
 
 
 def _decoded(source, places, share, cache, bad_images):
@@ -316,11 +312,12 @@ def eval_batches(
     def read_file(index):
         return _evaluated(source, index, preprocess, bad_images)
 
-    def files(positions):
-        indices = positions % source.num_examples
-        return bad_images.take_all(
-            read_file, (indices,), lambda index: bad_images.take(read_file, index)[1]
-        )
+    def read_or_fail(number):
+        return read_file(share.position(number, batch_size) % source.num_examples)
+
+    def take(number):
+        index = share.position(number, batch_size) % source.num_examples
+        return bad_images.take(read_file, index)[1]
 
     def shown(position, example):
         image, *label = tf.nest.flatten(example)
@@ -335,7 +332,9 @@ def eval_batches(
         batches = positions.batch(rows).map(read, **_parallel())
         batches = batches.map(prepared, **_parallel())
     elif source.encoded and source.random_access:
-        batches = _in_pieces(positions, rows, files)
+        numbers = share.numbers(batch_size, 0, steps)
+        files = attempt_pieces(numbers, read_or_fail, take, rows, cores())
+        batches = files.map(lambda _, values: values)
     else:
         if source.random_access:
             images = positions.map(read, **_parallel())
