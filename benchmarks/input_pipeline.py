@@ -36,6 +36,7 @@ SIDES = {"0.2": (375, 500), "1": (864, 1152), "4": (1728, 2304), "12": (3000, 40
 COUNTS = {"0.2": 640, "1": 400, "4": 160, "12": 112}  # images a round
 FILES, REPEATS = 8, 128  # a data set of 1024 images, each file many times
 SIZE, BATCH = 224, 16
+ARRAYS, ARRAY_BATCH = 32_768, 256  # a round and a step of 32-pixel arrays
 READY = 4  # batches that may be made before the clock starts
 
 
@@ -121,14 +122,14 @@ def literal_blur(image):
     return image
 
 
-def published(read, count, size, color, blur):
+def published(read, count, size, color, blur, batch=BATCH):
     """The published input function: decoded whole, in floats, a view at a time."""
 
     def views(index):
         image = tf.image.convert_image_dtype(read(index), tf.float32)
         return tuple(literal_view(image, size, color, blur) for _ in range(2))
 
-    return _batches(count, views)
+    return _batches(count, views, batch)
 
 
 def bare(read, count):
@@ -159,18 +160,18 @@ def repeated(source):
     return many
 
 
-def ours(source, count, view):
+def ours(source, count, view, batch=BATCH):
     """The pipeline of a training, as it is."""
-    return data.train_batches(source, BATCH, count // BATCH, view=view, seed=1)
+    return data.train_batches(source, batch, count // batch, view=view, seed=1)
 
 
-def _batches(count, function):
+def _batches(count, function, batch=BATCH):
     dataset = tf.data.Dataset.range(count)
     dataset = dataset.map(function, num_parallel_calls=tf.data.AUTOTUNE)
-    return dataset.batch(BATCH).prefetch(2)
+    return dataset.batch(batch).prefetch(2)
 
 
-def images_per_second(batches, count):
+def images_per_second(batches, count, batch):
     """Images a second, after the first batches."""
     iterator = iter(batches)
     for _ in range(READY):
@@ -178,7 +179,7 @@ def images_per_second(batches, count):
     start = time.perf_counter()
     for _ in iterator:
         pass
-    return (count - READY * BATCH) / (time.perf_counter() - start)
+    return (count - READY * batch) / (time.perf_counter() - start)
 
 
 def start_peak():
@@ -196,7 +197,7 @@ def peak_memory():
         return int(re.search(r"VmHWM:\s*(\d+)", file.read())[1]) / 2**20
 
 
-def print_row(name, makers, count, rounds):
+def print_row(name, makers, count, rounds, batch=BATCH):
     """Runs pipelines in turn; prints each one's median and its ratio to the first."""
     speeds, peak = {kind: [] for kind in makers}, None
     for _ in range(rounds):
@@ -205,7 +206,7 @@ def print_row(name, makers, count, rounds):
             if batches is None:
                 continue
             start_peak()
-            speeds[kind].append(images_per_second(batches, count))
+            speeds[kind].append(images_per_second(batches, count, batch))
             if kind == "ours":
                 peak = max(peak or 0, peak_memory())
     medians = {k: statistics.median(v) for k, v in speeds.items() if v}
@@ -257,15 +258,20 @@ def print_files(size, rounds, directory):
 def print_arrays(rounds):
     """The rows of 32-pixel arrays in memory."""
     images = np.random.RandomState(0).randint(0, 256, [4096, 32, 32, 3]).astype("uint8")
-    source, count = data.ArraySource(images), 4096
+    source, count = data.ArraySource(images), ARRAYS
+    batch = ARRAY_BATCH
+
+    def read(index):
+        return source.read(index % len(images))
+
     for color in (False, True):
         view = augmentation.SimCLRAugmentation(32, float(color), False, seed=0)
         makers = {
-            "published": lambda c=color: published(source.read, count, 32, c, False),
-            "ours": lambda v=view: ours(source, count, v),
+            "published": lambda c=color: published(read, count, 32, c, False, batch),
+            "ours": lambda v=view: ours(source, count, v, batch),
             **{kind: lambda: None for kind in ("prepared", "torchvision", "decoding")},
         }
-        print_row(f"32 px crop, flip{', colour' * color}", makers, count, rounds)
+        print_row(f"32 px crop, flip{', colour' * color}", makers, count, rounds, batch)
 
 
 def main():
