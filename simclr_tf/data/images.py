@@ -11,7 +11,7 @@ The first bytes say what a file is, its name never does.
 | BMP of every depth, WebP, TIFF (first page) | Pillow |
 | whatever else Pillow reads; HEIC and AVIF with `pillow-heif` | Pillow |
 
-For all of them: the orientation in the Exif block is applied; transparency is dropped,
+For all of them: the orientation in Exif or XMP is applied; transparency is dropped,
 so that what a transparent pixel holds shows (as of Pillow's `convert("RGB")`); 16 bits
 are scaled to 8, not cut at 255; floats are taken as 0..1 where none is above 1, as
 0..255 where none is above 255, else as 0..65535. A picture of more than `max_pixels` is

@@ -1,7 +1,8 @@
 """Which way up a JPEG belongs, by operations of TensorFlow alone.
 
 A camera stores its pixels as the sensor lay and notes in the Exif block how to turn
-them. The note is one number from 1 to 8; as turns of the stored pixels:
+them; some programs note it in XMP alone. The note is one number from 1 to 8; as turns
+of the stored pixels:
 
 | orientation | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 |
 |---|---|---|---|---|---|---|---|---|
@@ -9,19 +10,20 @@ them. The note is one number from 1 to 8; as turns of the stored pixels:
 | columns are reversed | | x | x |   |   |   | x | x |
 | then transposed      | | |   |   | x | x | x | x |
 
-Reference: Exif 2.32 (CIPA DC-008), section 4.6.4, tag 274.
+Reference: Exif 2.32 (CIPA DC-008), section 4.6.4, tag 274; XMP (ISO 16684-1).
 """
 
 import tensorflow as tf
 
 _SEARCHED = 2**17  # bytes of the file: the Exif block is one of its first segments
-_LONGEST_SEGMENT = 2**16
+_APP1 = 0xE1  # the kind of the segments of Exif and XMP
 _LONGEST_DIRECTORY = 1000
 _TAG, _SHORT = 274, 3
+_XMP_ORIENTATION = r"^\C*?tiff:Orientation(?:=\"|>)([0-9])\C*$"
 
 
 def jpeg_orientation(encoded):
-    """The orientation that a JPEG's first Exif block asks for.
+    """The orientation that a JPEG asks for in its Exif block, or else in XMP.
 
     Args:
         encoded: String scalar, the file.
@@ -29,34 +31,58 @@ def jpeg_orientation(encoded):
     Returns:
         Int32 scalar in 1 .. 8; 1, as it lies, where nothing or nonsense is said.
     """
+    exif, more = _segment(encoded, b"Exif\0\0")
+    orientation = tf.cond(
+        tf.strings.length(exif) > 0,
+        lambda: _in_tiff(tf.io.decode_raw(exif, tf.uint8)),
+        lambda: tf.constant(0),
+    )
+    orientation = tf.cond(
+        more & (orientation == 0),
+        lambda: _in_xmp(_segment(encoded, b"http:/")[0]),
+        lambda: orientation,
+    )
+    return tf.where((orientation >= 1) & (orientation <= 8), orientation, 1)
+
+
+def _segment(encoded, name):
+    """What follows a name of 6 bytes in the first application segment that has it.
+
+    Args:
+        encoded: String scalar, a JPEG.
+        name: 6 bytes.
+
+    Returns:
+        `(content, more)`: string scalar, empty where there is no such segment; and bool
+        scalar, whether one of the kind was seen, of this name or another.
+    """
     end = tf.minimum(tf.strings.length(encoded), _SEARCHED)
 
     def start_of_segment(at):
         start = tf.strings.substr(encoded, at, 10)
         return tf.cast(tf.io.decode_raw(start, tf.uint8, fixed_length=10), tf.int32)
 
-    def is_exif(segment):
-        return tf.reduce_all(segment[4:] == list(b"Exif\0\0"))
+    def has_name(segment):
+        return tf.reduce_all(segment[4:] == list(name))
 
-    def goes_on(at, segment):
+    def goes_on(at, segment, _):
         mark, kind, *_ = tf.unstack(segment)
         optional = (kind >= 0xE0) | (kind == 0xFE)  # 0xFF, which fills up, included
-        return (at < end) & (mark == 0xFF) & optional & ~is_exif(segment)
+        return (at < end) & (mark == 0xFF) & optional & ~has_name(segment)
 
-    def following(at, segment):
+    def following(at, segment, seen):
         _, kind, high, low, *_ = tf.unstack(segment)
         length = tf.where(kind == 0xFF, 1, 2 + high * 256 + low)
         at = tf.minimum(at + length, end)
-        return at, start_of_segment(at)
+        return at, start_of_segment(at), seen | (kind == _APP1)
 
     first = tf.minimum(2, end)
-    at, segment = tf.while_loop(goes_on, following, (first, start_of_segment(first)))
-    tiff = tf.strings.substr(encoded, tf.minimum(at + 10, end), _LONGEST_SEGMENT)
-    return tf.cond(
-        is_exif(segment),
-        lambda: _in_tiff(tf.io.decode_raw(tiff, tf.uint8)),
-        lambda: tf.constant(1),
-    )
+    start = (first, start_of_segment(first), tf.constant(False))
+    at, segment, seen = tf.while_loop(goes_on, following, start)
+    found = has_name(segment)
+    length = tf.maximum(tf.where(found, segment[2] * 256 + segment[3] - 8, 0), 0)
+    content = tf.strings.substr(encoded, tf.minimum(at + 10, end), length)
+    return content, found | seen
 
 
 def turned_shape(shape, orientation):
@@ -108,8 +134,15 @@ def _turns(orientation):
     return rows, columns, orientation >= 5
 
 
+def _in_xmp(content):
+    """The orientation in XMP, a string scalar; 0 where none is said."""
+    said = tf.strings.regex_replace(content, _XMP_ORIENTATION, r"\1")
+    is_said = tf.strings.length(said) == 1
+    return tf.strings.to_number(tf.where(is_said, said, "0"), tf.int32)
+
+
 def _in_tiff(tiff):
-    """The orientation in the first directory of a TIFF header, uint8 `[n]`."""
+    """The orientation in the first directory of a TIFF header, uint8 `[n]`, or 0."""
     little = tiff[0] == ord("I")
     directory = _number(_bytes(tiff, 4, 4), little)
     count = tf.minimum(_number(_bytes(tiff, directory, 2), little), _LONGEST_DIRECTORY)
@@ -118,7 +151,7 @@ def _in_tiff(tiff):
     tags, kinds = (_number(entries[:, i : i + 2], little) for i in (0, 2))
     values = _number(entries[:, 8:10], little)
     allowed = (tags == _TAG) & (kinds == _SHORT) & (values >= 1) & (values <= 8)
-    return tf.cast(tf.concat([values[allowed], [1]], axis=0)[0], tf.int32)
+    return tf.cast(tf.concat([values[allowed], [0]], axis=0)[0], tf.int32)
 
 
 def _bytes(data, at, count):

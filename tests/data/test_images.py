@@ -52,6 +52,8 @@ def converted(mode):
 
 XMP, RAW = "XML:com.adobe.xmp", "Raw profile type exif"
 XMP_6 = '<x:xmpmeta><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+XMP_8 = b"\xe9<tiff:Orientation>8</tiff:Orientation>\n"
+UNTURNED = b"Exif\0\0MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 306, 3, 1, 6, 0, 0)
 RAW_6 = (
     "\nexif\n      32\n"
     + (b"Exif\0\0MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 274, 3, 1, 6, 0, 0)).hex()
@@ -98,6 +100,12 @@ FILES = {
     "jpeg 2000": lambda: file("JPEG2000"),
     "png xmp": lambda: file("PNG", pnginfo=said_to_be_turned(XMP, XMP_6)),
     "png raw profile": lambda: file("PNG", pnginfo=said_to_be_turned(RAW, RAW_6)),
+    "jpeg xmp": lambda: file("JPEG", xmp=XMP_6.encode()),
+    "jpeg xmp of elements": lambda: file("JPEG", xmp=XMP_8),
+    "jpeg xmp beside exif": lambda: file("JPEG", xmp=XMP_8, orientation=3),
+    "jpeg xmp with odd exif": lambda: file("JPEG", xmp=XMP_8, exif=UNTURNED),
+    "jpeg xmp of nonsense": lambda: file("JPEG", xmp=b'tiff:Orientation="9"\xff'),
+    "webp xmp": lambda: file("WEBP", xmp=XMP_8),
     "tga": lambda: file("TGA"),
     "ico": lambda: file("ICO", photo(48, 48), sizes=[(48, 48)]),
     **{
