@@ -10,6 +10,7 @@ import pytest
 # more threads in each would only wait for one another.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # To trace is to make millions of small objects. Of the test processes that follow, on
 # Linux: without the lists of freed ones, which are merged again and again, in 6% less.
@@ -39,6 +40,14 @@ def pytest_collection_modifyitems(items):
         return _LONGEST.index(file) if file in _LONGEST else len(_LONGEST)
 
     items.sort(key=place)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def objects_of_earlier_tests():
+    """TensorFlow keeps what was traced: to look through it for garbage is in vain."""
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
