@@ -10,7 +10,7 @@ import threading
 import tensorflow as tf
 
 from simclr_tf import _rendezvous
-from simclr_tf.data.pipeline import Share
+from simclr_tf.data.share import Share
 from simclr_tf.errors import UserError, WorkerLostError
 
 KINDS = ("auto", "none", "mirrored", "multi_worker", "tpu")

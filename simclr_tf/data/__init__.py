@@ -7,13 +7,13 @@ from simclr_tf.data.held_out import HeldOut
 from simclr_tf.data.label_subset import balanced_subset, named_subset
 from simclr_tf.data.load import Info, find, load, open_source
 from simclr_tf.data.pipeline import (
-    Share,
     batched_views,
     eval_batches,
     eval_examples,
     shuffled_index,
     train_batches,
 )
+from simclr_tf.data.share import Share
 from simclr_tf.data.sources import (
     ArraySource,
     FileSource,

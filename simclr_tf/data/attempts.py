@@ -1,5 +1,7 @@
 """Reading that may fail, in graph mode: `tf.data` alone can go on after an error."""
 
+import os
+
 import tensorflow as tf
 
 
@@ -46,25 +48,26 @@ def attempt_next(read, index, spec):
     )[2]
 
 
-def attempt_pieces(numbers, read, take, piece, num_parallel_calls):
+def attempt_pieces(numbers, read, take, piece):
     """What `read` makes of each number, or `take` where that fails, in pieces.
 
     All are read as if nothing could go wrong, which costs nothing, and `tf.data` leaves
     out the pieces in which something does. The numbers of those are taken one by one.
+    No more are read at a time than there are cores.
 
     Args:
         numbers: `range` of successive ints, a whole number of pieces.
         read: Function in graph mode from an int64 scalar to a tuple of tensors.
         take: As `read`, and it never fails.
         piece: Int, how many numbers make one element of the result.
-        num_parallel_calls: Int, how many are read at a time.
 
     Returns:
         `tf.data.Dataset` of `(numbers, values)`, int64 `[piece]` and tensors
         `[piece, ..]`, in order.
     """
+    parallel = {"num_parallel_calls": _cores()}
     tried = tf.data.Dataset.range(numbers.start, numbers.stop).map(
-        lambda number: (number, read(number)), num_parallel_calls=num_parallel_calls
+        lambda number: (number, read(number)), **parallel
     )
     pieces = tried.batch(piece).ignore_errors()
     nothing = zeros(pieces.element_spec[1])
@@ -83,7 +86,8 @@ def attempt_pieces(numbers, read, take, piece, num_parallel_calls):
             )
 
         def one_by_one():
-            each = tf.data.Dataset.from_tensor_slices(wanted).map(found_or_taken)
+            each = tf.data.Dataset.from_tensor_slices(wanted)
+            each = each.map(found_or_taken, **parallel)
             return each.batch(tf.size(wanted, tf.int64)).get_single_element()
 
         values = tf.cond(found[0] == expected, lambda: values, one_by_one)
@@ -105,3 +109,10 @@ def zeros(spec):
 def _with_shape(value, spec):
     known = [side or None for side in spec.shape]
     return tf.ensure_shape(value, known)
+
+
+def _cores():
+    """Int, the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -197,10 +197,3 @@ def _names_in(path):
         return set()
     with open(path, encoding="utf-8") as file:
         return {line.split("\t")[0] for line in file}
-
-
-def cores():
-    """Int, the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -5,72 +5,20 @@ Position p, counted over all epochs, shows image `index_shuffle(p mod N)` of epo
 threads, replicas or workers, and a run resumes at any step at no cost.
 """
 
-import dataclasses
 import typing
 
 import tensorflow as tf
 
 from simclr_tf.data import decoding
 from simclr_tf.data.attempts import attempt_pieces
-from simclr_tf.data.bad_images import BadImages, cores
+from simclr_tf.data.bad_images import BadImages
 from simclr_tf.data.images import decode
+from simclr_tf.data.share import WHOLE
 from simclr_tf.data.sources import in_memory
 from simclr_tf.data.views import Views, layer_of_each
 
 _SHUFFLE_BUFFER = 10_000  # of sources without random access
 _PIECE = 16  # images of files that are read and changed together
-
-
-@dataclasses.dataclass(frozen=True)
-class Share:
-    """What one process feeds of every global batch: the rows of its replicas.
-
-    Attributes:
-        first: Int, number of its first replica among all.
-        count: Int, how many it has.
-        total: Int, replicas of all processes.
-    """
-
-    first: int = 0
-    count: int = 1
-    total: int = 1
-
-    def rows(self, batch_size):
-        """Int, the rows of one replica.
-
-        Raises:
-            ValueError: If the replicas do not divide the batch.
-        """
-        if batch_size % self.total:
-            raise ValueError(
-                f"`batch_size` must be a multiple of the {self.total} replicas, got "
-                f"{batch_size}."
-            )
-        return batch_size // self.total
-
-    def positions(self, batch_size, first_step, last_step):
-        """`tf.data.Dataset` of the positions of its rows, step by step, int64."""
-        numbers = self.numbers(batch_size, first_step, last_step)
-        numbers = tf.data.Dataset.range(numbers.start, numbers.stop)
-        return numbers.map(lambda number: self.position(number, batch_size))
-
-    def numbers(self, batch_size, first_step, last_step):
-        """`range` of the numbers of its rows of these steps, counted by itself."""
-        rows = self.rows(batch_size) * self.count
-        return range(first_step * rows, last_step * rows)
-
-    def position(self, number, batch_size):
-        """The position, among those of all processes, of a row by its own number."""
-        if self.count == self.total:
-            return number
-        rows = self.rows(batch_size) * self.count
-        start = self.first * self.rows(batch_size)
-        return number // rows * batch_size + start + number % rows
-
-    def has(self, position, batch_size):
-        """Whether a position is among its rows."""
-        replica = position % batch_size // self.rows(batch_size)
-        return (replica >= self.first) & (replica < self.first + self.count)
 
 
 def shuffled_index(position, num_examples, seed):
@@ -107,7 +55,7 @@ def train_batches(
     seed=0,
     start_step=0,
     cache=False,
-    share=Share(),
+    share=WHOLE,
     bad_images=None,
 ):
     """Batches of random views.
@@ -223,7 +171,7 @@ def _of_files(source, places, share, views, bad_images):
 
     piece = max(size for size in range(1, _PIECE + 1) if rows % size == 0)
     numbers = share.numbers(batch_size, places.first_step, places.last_step)
-    pieces = attempt_pieces(numbers, read, take, piece, cores())
+    pieces = attempt_pieces(numbers, read, take, piece)
     return pieces.map(changed, num_parallel_calls=2).rebatch(rows)
 
 
@@ -275,7 +223,7 @@ def _label_spec(source):
 
 
 def eval_batches(
-    source, batch_size, preprocess, limit_steps=0, share=Share(), bad_images=None
+    source, batch_size, preprocess, limit_steps=0, share=WHOLE, bad_images=None
 ):
     """Every image once, in order; the first ones again fill up the last batch.
 
@@ -333,7 +281,7 @@ def eval_batches(
         batches = batches.map(prepared, **_parallel())
     elif source.encoded and source.random_access:
         numbers = share.numbers(batch_size, 0, steps)
-        files = attempt_pieces(numbers, read_or_fail, take, rows, cores())
+        files = attempt_pieces(numbers, read_or_fail, take, rows)
         batches = files.map(lambda _, values: values)
     else:
         if source.random_access:

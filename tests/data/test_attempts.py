@@ -19,7 +19,7 @@ def test_pieces_in_which_something_fails_are_taken(bad):
     def take(number):
         return tf.fill([2], -number), tf.constant("taken")
 
-    pieces = attempt_pieces(range(3, 18), read, take, 3, num_parallel_calls=2)
+    pieces = attempt_pieces(range(3, 18), read, take, 3)
     assert pieces.element_spec[1][0].shape.as_list() == [3, 2]
     found = list(pieces.as_numpy_iterator())
     expected = np.arange(3, 18).reshape(5, 3)
