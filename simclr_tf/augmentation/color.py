@@ -1,5 +1,7 @@
 """Colour distortion."""
 
+import functools
+
 import tensorflow as tf
 from tensorflow import keras
 
@@ -58,11 +60,14 @@ class RandomColorJitter(_chance.ChangeSome):
     @staticmethod
     def change_planes(planes, parameters, order):
         def turn(slot, planes):
+            def changed(adjust, parameter):  # clipped within the pass that changes
+                return tf.clip_by_value(adjust(planes, parameter), 0.0, 1.0)
+
             branches = [
-                lambda adjust=adjust, number=number: adjust(planes, parameters[number])
+                functools.partial(changed, adjust, parameters[number])
                 for number, adjust in enumerate(_ADJUSTMENTS)
             ]
-            return tf.clip_by_value(tf.switch_case(order[slot], branches), 0.0, 1.0)
+            return tf.switch_case(order[slot], branches)
 
         return _in_turns(turn, planes)
 
@@ -103,7 +108,8 @@ def adjust_brightness(planes, factors):
 
 def adjust_contrast(planes, factors):
     """Moves each channel of images `[.., 3, H, W]` away from its mean by factors."""
-    mean = tf.reduce_mean(planes, axis=[-2, -1], keepdims=True)
+    mean = tf.reduce_mean(planes, axis=-2, keepdims=True)  # of neighbours in turn
+    mean = tf.reduce_mean(mean, axis=-1, keepdims=True)
     factors = _base.per_image(factors)
     return planes * factors + mean * (1.0 - factors)
 
@@ -132,10 +138,12 @@ def adjust_hue(planes, shifts):
     hue = tf.where(largest == red, green - blue, others)
     hue = tf.math.divide_no_nan(hue, chroma) + 6.0 * _base.per_image(shifts)
     hue -= 6.0 * tf.floor(hue / 6.0)
-    shares = tf.concat(
-        [tf.abs(hue - 3.0) - 1.0, 2.0 - tf.abs(hue - 2.0), 2.0 - tf.abs(hue - 4.0)],
-        axis=-3,
+    # |hue - 3| - 1 is red's share, 2 - |hue - 2| green's, 2 - |hue - 4| blue's.
+    centers, signs, offsets = (
+        tf.reshape(tf.constant(of_channels), [3, 1, 1])
+        for of_channels in ([3.0, 2.0, 4.0], [1.0, -1.0, -1.0], [-1.0, 2.0, 2.0])
     )
+    shares = signs * tf.abs(hue - centers) + offsets
     return largest - chroma + chroma * tf.clip_by_value(shares, 0.0, 1.0)
 
 

@@ -29,15 +29,15 @@ def resample(images, boxes, size, flip=None):
         flip = None if flip is None else flip[0]
         return resample_one(images[0], boxes[0], size, flip)[tf.newaxis]
     top, left, height, width = tf.unstack(boxes, axis=1)
-    rows = _matrix(top, height, size[0], tf.shape(images)[1])  # [B, S, H]
-    columns = _matrix(left, width, size[1], tf.shape(images)[2])  # [B, S, W]
-    if flip is not None:
-        columns = tf.where(flip[:, tf.newaxis, tf.newaxis], columns[:, ::-1], columns)
-    count, _, across, _ = tf.unstack(tf.shape(images))
-    lines = tf.reshape(images, [count, -1, across * 3])
-    lines = tf.reshape(tf.matmul(rows, lines), [count, size[0], across, 3])
-    columns = tf.broadcast_to(columns, [count, size[1], across])
-    return tf.einsum("btw,bswc->bstc", columns, lines)
+    count, down, across, _ = tf.unstack(tf.shape(images))
+    rows = _matrix(top, height, size[0], down)  # [B, S, H]
+    columns = _matrix(left, width, size[1], across, flip)  # [B, T, W]
+    # Height and width change places twice, so that each is next to be summed over while
+    # the other and the channels are one long row.
+    lines = _product(rows, images, [count, size[0], across, 3])
+    lines = tf.transpose(lines, [0, 2, 1, 3])  # [B, W, S, 3]
+    lines = _product(columns, lines, [count, size[1], size[0], 3])
+    return tf.transpose(lines, [0, 2, 1, 3])
 
 
 def resample_one(image, box, size, flip=None):
@@ -60,29 +60,41 @@ def resample_one(image, box, size, flip=None):
     return tf.image.resize(tf.cast(image, tf.float32), size, "bicubic")
 
 
-def _matrix(start, length, size, full):
+def _product(matrices, images, shape):
+    """`[B, S, .., ..]` of matrices `[B, S, H]` and images `[B, H, .., ..]`."""
+    rows = tf.reshape(images, [shape[0], -1, shape[2] * shape[3]])
+    return tf.reshape(tf.matmul(matrices, rows), shape)
+
+
+def _matrix(start, length, size, full, reverse=None):
     """Weights `[B, size, full]` of the source pixels for every target pixel.
 
     Half-pixel centres, no antialiasing; taps outside of the box are dropped and the
-    others scaled to sum to 1.
+    others scaled to sum to 1. Target pixels come in reverse order where `reverse`, a
+    bool `[B]`, says so.
     """
-    start, length = tf.cast(start, tf.float32), tf.cast(length, tf.float32)
+    start = tf.cast(start, tf.float32)[:, tf.newaxis]  # [B, 1]
+    length = tf.cast(length, tf.float32)[:, tf.newaxis]
     targets = (tf.range(size, dtype=tf.float32) + 0.5) / size
-    centres = start[:, tf.newaxis] + targets * length[:, tf.newaxis] - 0.5  # [B, S]
+    if reverse is not None:
+        targets = tf.where(reverse[:, tf.newaxis], targets[::-1], targets)
+    centres = start + targets * length - 0.5  # [B, size]
     pixels = tf.range(tf.cast(full, tf.float32))  # [full]
     weights = keys_cubic(pixels - centres[..., tf.newaxis])
-    first = start[:, tf.newaxis, tf.newaxis]
-    inside = (pixels >= first) & (pixels < first + length[:, tf.newaxis, tf.newaxis])
-    weights = tf.where(inside, weights, 0.0)
+    inside = (pixels >= start) & (pixels < start + length)  # [B, full]
+    weights *= tf.cast(inside, tf.float32)[:, tf.newaxis]
     return weights / tf.reduce_sum(weights, axis=-1, keepdims=True)
 
 
 def keys_cubic(distance):
     """Bicubic kernel with a = -0.5 at a distance in pixels.
 
-    Reference: Keys 1981, https://doi.org/10.1109/TASSP.1981.1163711, equation 15.
+    Reference: Keys 1981, https://doi.org/10.1109/TASSP.1981.1163711, equation 15: his
+    two cubics as the outer one and, within 1, what the inner one has more, so that few
+    operations on many numbers are needed.
     """
-    x = tf.abs(distance)
-    near = (1.5 * x - 2.5) * x * x + 1.0
-    far = ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0
-    return tf.where(x <= 1.0, near, tf.where(x < 2.0, far, 0.0))
+    to_two = tf.maximum(2.0 - tf.abs(distance), 0.0)
+    beyond = to_two - 1.0
+    to_one = tf.maximum(beyond, 0.0)
+    outer = 0.5 * beyond * tf.square(to_two)
+    return outer + (1.0 - 2.0 * to_one) * tf.square(to_one)
