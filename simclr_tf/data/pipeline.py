@@ -45,6 +45,7 @@ def shuffled_index(position, num_examples, seed):
     )
 
 
+@tf.autograph.experimental.do_not_convert  # that would take half a second
 def train_batches(
     source,
     batch_size,
@@ -106,7 +107,10 @@ def train_batches(
             lambda position, example: views.of_image(example, position), **_parallel()
         )
         batches = images.batch(rows, drop_remainder=True)
-    return batches.map(lambda *batch: _with_rows(batch, rows)).prefetch(2)
+    batches = batches.map(lambda *batch: _with_rows(batch, rows)).prefetch(2)
+    options = tf.data.Options()
+    options.experimental_warm_start = True  # while the training step is traced
+    return batches.with_options(options)
 
 
 class _Places(typing.NamedTuple):
@@ -150,7 +154,7 @@ def _of_files(source, places, share, views, bad_images):
     max_pixels = bad_images.policy.max_image_pixels
     spec = (views.crops_spec, *_label_spec(source))
 
-    @tf.function  # traced but once
+    @tf.function(autograph=False)  # a function, so that it is traced but once
     def crops(position, index):
         encoded, *label = tf.nest.flatten(source.read_encoded(index))
         return (views.crops(encoded, position, max_pixels), *label)

@@ -5,6 +5,8 @@ import tensorflow as tf
 from simclr_tf.augmentation import Policy, _base, _each
 from simclr_tf.data import decoding
 
+_OURS = "simclr_tf."
+
 
 class Views:
     """Draws views with one layer, or with one a view.
@@ -127,8 +129,10 @@ def _steps(layer):
 def _view_by(layer):
     """The function from images and a seed to a view: views of one layer share it."""
     steps = _steps(layer)
+    # To convert ours would take half a second; those of users may branch on tensors.
+    autograph = not all(type(step).__module__.startswith(_OURS) for step in steps)
 
-    @tf.function  # so that it is traced but once
+    @tf.function(autograph=autograph)  # a function, so that it is traced but once
     def view(images, seed, cropped):
         seeds = [seed] if steps == [layer] else _base.split_seed(seed, len(steps))
         if not cropped:

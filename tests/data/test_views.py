@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from simclr_tf import augmentation, data
+from simclr_tf import augmentation, data, keras_compat
 from simclr_tf.augmentation import _each
 from tests import views
 
@@ -57,3 +57,18 @@ def test_compiled_views_are_the_same_at_every_step(kind, tmp_path, monkeypatch):
         np.testing.assert_allclose(found, expected, atol=1e-5)
     for found, expected in zip(flat(read(start_step=1)), compiled[1], strict=True):
         np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.skipif(keras_compat.IS_KERAS_3, reason="Keras 3 converts no layer.")
+def test_a_layer_of_ones_own_may_branch_on_tensors():
+    class Inverted(augmentation.RandomFlip):
+        def process(self, images, training, seed):
+            if tf.reduce_mean(images) > 0.5:
+                images = 1.0 - images
+            return images
+
+    source = data.ArraySource(np.full([8, 8, 8, 3], 204, "uint8"))
+    cropped = augmentation.Policy([augmentation.RandomResizedCrop(8), Inverted()])
+    for view in (Inverted(), cropped):
+        (batch,) = data.train_batches(source, 4, 1, view=view)
+        np.testing.assert_allclose(batch[0], 0.2, atol=1e-6)
