@@ -21,7 +21,7 @@ def trust_ratio(weight, update, coefficient):
 
     Reference: You et al. 2017, https://arxiv.org/abs/1708.03888, equation 6.
     """
-    weight_norm, update_norm = _norm(weight), _norm(update)
+    weight_norm, update_norm = l2_norm(weight), l2_norm(update)
     ratio = coefficient * tf.math.divide_no_nan(weight_norm, update_norm)
     return tf.where((weight_norm > 0) & (update_norm > 0), ratio, 1.0)
 
@@ -185,8 +185,8 @@ class LARS(keras_compat.Optimizer):
         return super().from_config({**config, "exclude": exclude}, custom_objects)
 
 
-def _norm(tensor):
-    # l2_loss sums squares in one pass, where tf.norm first writes them down.
+def l2_norm(tensor):
+    """`tf.norm` in float32, in one pass: it writes down no squares before summing."""
     return tf.sqrt(2.0 * tf.nn.l2_loss(tf.cast(tensor, tf.float32)))
 
 

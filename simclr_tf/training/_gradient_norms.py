@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from simclr_tf import keras_compat
+from simclr_tf.optimizers.lars import l2_norm
 
 
 class WatchedModel(keras_compat.DistributedModel):
@@ -52,7 +53,11 @@ class GradientNorms:
         keras_compat.watch_gradients(optimizer, self._record)
 
     def _record(self, gradients_and_variables):
-        norms = {id(v): _norm(g) for g, v in gradients_and_variables if g is not None}
+        norms = {
+            id(variable): l2_norm(tf.convert_to_tensor(gradient))
+            for gradient, variable in gradients_and_variables
+            if gradient is not None
+        }
         of_each = [norms.get(key, 0.0) for key in self._keys]
         self._norms.assign([tf.norm(tf.stack(list(norms.values()))), *of_each])
 
@@ -91,7 +96,3 @@ def in_logs(model, logs):
     if norms is None or "gradient_norm" in logs:
         return logs
     return {**logs, "gradient_norm": float(norms.total()[0])}
-
-
-def _norm(gradient):
-    return tf.norm(tf.cast(tf.convert_to_tensor(gradient), tf.float32))
