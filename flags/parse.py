@@ -106,6 +106,7 @@ def _config(given):
             embed_formats=tuple(FLAGS.embed_formats),
         ),
         devices=_fill(DistributionConfig, distribution=kind, **no_tpu),
+        profile_steps=FLAGS.profile_steps and tuple(FLAGS.profile_steps),
         checkpoint_scope=runtime.scope_of(
             FLAGS.variable_schema, FLAGS.checkpoint_scope
         ),

@@ -84,6 +84,13 @@ values.integer(
     low=0,
     high=10**9,
 )
+values.span(
+    "profile_steps",
+    None,
+    "The first and the last step, as in 10,20, that TensorFlow's profiler watches, "
+    "for TensorBoard: a file below train/plugins/profile of the run.",
+    low=1,
+)
 values.integer(
     "preview_images", 8, "preview: images on the sheet, a row each.", low=1, high=1000
 )

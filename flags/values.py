@@ -103,6 +103,21 @@ def some_of(name, default, allowed, help_text):
     _define(name, default, help_text, f"a list of {', '.join(allowed)}", read)
 
 
+def span(name, default, help_text, low):
+    """Defines a flag of two ints >= `low`, the second no less than the first."""
+
+    def read(text):
+        if not str(text).isascii():
+            raise ValueError(text)
+        first, last = map(int, text.split(",") if isinstance(text, str) else text)
+        if not low <= first <= last:
+            raise ValueError(text)
+        return [first, last]
+
+    allowed = f"first,last with {low} <= first <= last, such as 10,20"
+    _define(name, default, help_text, allowed, read)
+
+
 def check(function):
     """Declares a check of several flags, those that its parameters name.
 

@@ -1,5 +1,6 @@
 """Images from anywhere, as sources and as batches."""
 
+from simclr_tf.data.arrivals import Arrivals
 from simclr_tf.data.bad_image_policy import BadImagePolicy
 from simclr_tf.data.bad_images import BadImages, stand_ins
 from simclr_tf.data.check import check
@@ -26,6 +27,7 @@ from simclr_tf.data.sources.tfrecord import Keys
 from simclr_tf.data.splits import DataSet, meaning
 
 __all__ = [
+    "Arrivals",
     "ArraySource",
     "BadImagePolicy",
     "BadImages",

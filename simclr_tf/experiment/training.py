@@ -1,6 +1,7 @@
 """The training of a run, from its first batch to its last checkpoint."""
 
 import contextlib
+import functools
 import os
 
 import tensorflow as tf
@@ -53,16 +54,25 @@ def train(session, say=print):
         ),
         endless=True,
     )
+    arrivals = None
+    if session.strategy.num_replicas_in_sync == 1:
+        arrivals = data.Arrivals()
     # Every process takes part in saving and in adding up figures: what a figure or a
     # variable is over all replicas, no process knows alone. Only the chief shows them.
+    shown = batches if _may_be_looked_at(session, learned_from) else None
     summaries = callbacks.Summaries(
         os.path.join(config.model_dir, "train") if chief else None,
         session.schedule,
         every=every,
+        views=functools.partial(_first_views, session, shown, bad) if chief else None,
         **steps,
     )
     progress = callbacks.Progress(
-        config.train.train_batch_size, every=every, silent=not chief, **steps
+        config.train.train_batch_size,
+        every=every,
+        silent=not chief,
+        arrivals=arrivals,
+        **steps,
     )
     non_finite = _non_finite(session, say)
     keeper = saving.Keeper(
@@ -88,12 +98,8 @@ def train(session, say=print):
             say=say,
             **steps,
         )
-        if chief:
-            shown = batches if _may_be_looked_at(session, learned_from) else None
-            images = _first_views(session, shown, bad)
-            summaries.write_views(session.first_step, images)
         session.model.fit(
-            batches,
+            batches if arrivals is None else arrivals.noted(batches),
             steps_per_epoch=total - session.first_step,
             shuffle=False,  # it is, and Keras 3 would warn that it cannot
             verbose=0,
@@ -101,6 +107,7 @@ def train(session, say=print):
                 non_finite,
                 progress,
                 *_diagnostics(session, every, say),
+                *_profile(session, chief, say),
                 summaries,
                 save,
             ],
@@ -205,6 +212,21 @@ def _diagnostics(session, every, say):
             say=say,
         )
     ]
+
+
+def _profile(session, chief, say):
+    """The callback that writes a profile, where one is asked for."""
+    span = session.config.profile_steps
+    if span is None or not chief:
+        return []
+    first, last = session.first_step + 1, session.schedule.total_steps
+    if span[1] < first or span[0] > last:
+        say(
+            f"Warning: --profile_steps={span[0]},{span[1]} shows none of the steps "
+            f"{first} to {last}."
+        )
+    directory = os.path.join(session.config.model_dir, "train")
+    return [callbacks.Profile(directory, *span, first_step=session.first_step)]
 
 
 def _may_be_looked_at(session, learned_from):

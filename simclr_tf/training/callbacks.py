@@ -13,7 +13,17 @@ from tensorflow import keras
 from simclr_tf.training import _gradient_norms, _problems
 from simclr_tf.training._nonfinite import NonFinite
 
-__all__ = ["Diagnostics", "NonFinite", "Progress", "StepCallback", "Summaries"]
+__all__ = [
+    "Diagnostics",
+    "NonFinite",
+    "Profile",
+    "Progress",
+    "StepCallback",
+    "Summaries",
+]
+
+_STEPS_OF_ESTIMATE = 5
+_PICTURES = 8  # of each view
 
 
 class StepCallback(keras.callbacks.Callback):
@@ -56,9 +66,12 @@ class Summaries(StepCallback):
         first_step: Int, see `StepCallback`.
         total_steps: Int, see `StepCallback`.
         every: Int, steps between two summaries.
+        views: Callable that gives the views of the first batch, each `[B, S, S, 3]` in
+            [0, 1], whose first pictures are written; None writes none. It is called
+            after the first step, which users wait for.
     """
 
-    def __init__(self, directory, schedule, first_step, total_steps, every):
+    def __init__(self, directory, schedule, first_step, total_steps, every, views=None):
         super().__init__(first_step, total_steps, every)
         self._writer = (
             tf.summary.create_file_writer(directory)
@@ -67,13 +80,17 @@ class Summaries(StepCallback):
         )
         self._schedule = schedule
         self._starts_anew = False
+        self._views = views
 
-    def write_views(self, step, views, limit=8):
-        """Writes the first pictures of each view, `[B, S, S, 3]` in [0, 1]."""
-        with self._written(step):
-            names = ("view_a", "view_b", "small_view")
-            for name, view in zip(names, views, strict=False):
-                tf.summary.image(f"train/{name}", view[:limit], max_outputs=limit)
+    def on_train_batch_end(self, batch, logs=None):
+        if self._views is not None:
+            with self._written(self.step):
+                names = ("view_a", "view_b", "small_view")
+                for name, view in zip(names, self._views(), strict=False):
+                    view = view[:_PICTURES]
+                    tf.summary.image(f"train/{name}", view, max_outputs=_PICTURES)
+            self._views = None
+        super().on_train_batch_end(batch, logs)
 
     def on_train_batch_begin(self, batch, logs=None):
         if self._starts_anew:  # not before: a checkpoint tells these means as well
@@ -105,8 +122,41 @@ class Summaries(StepCallback):
         self._writer.close()
 
 
+class Profile(StepCallback):
+    """A profile of some steps, for TensorBoard: what ran when, on which device.
+
+    Args:
+        directory: Str, a folder of event files; it goes to `plugins/profile` in there.
+        first: Int >= 1, the first step that it shows.
+        last: Int, the last one.
+        first_step: Int, see `StepCallback`.
+    """
+
+    def __init__(self, directory, first, last, first_step=0):
+        super().__init__(first_step, None, every=1)
+        self._directory, self._first, self._last = directory, first, last
+        self._runs = False
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if self._first <= self.step + 1 <= self._last and not self._runs:
+            tf.profiler.experimental.start(self._directory)
+            self._runs = True
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.step += 1
+        if self.step == self._last:
+            self.on_train_end()
+
+    def on_train_end(self, logs=None):
+        if self._runs:
+            tf.profiler.experimental.stop()
+            self._runs = False
+
+
 class Progress(StepCallback):
     """A live bar on a terminal, a plain line each `every` steps elsewhere.
+
+    Before these lines it says how long the training will take, by its first steps.
 
     Args:
         batch_size: Int, images a step, for images/s.
@@ -115,18 +165,30 @@ class Progress(StepCallback):
         every: Int, steps between two plain lines.
         file: Where to write; stdout if None.
         silent: Bool, whether to write nothing.
+        arrivals: `simclr_tf.data.Arrivals` of the batches, to show the share of time
+            that steps waited for them; or None.
     """
 
     def __init__(
-        self, batch_size, first_step, total_steps, every, file=None, silent=False
+        self,
+        batch_size,
+        first_step,
+        total_steps,
+        every,
+        file=None,
+        silent=False,
+        arrivals=None,
     ):
         super().__init__(first_step, total_steps, every)
         self._batch_size = batch_size
         self._file = io.StringIO() if silent else file or sys.stdout
         self._bar = None
+        self._arrivals, self._waited = arrivals, 0.0
 
     def on_train_begin(self, logs=None):
         self._since, self._since_step = time.monotonic(), self.step
+        if self._arrivals is not None:
+            self._arrivals.forget()
         if self._file.isatty():
             self._bar = tqdm.tqdm(
                 total=self.total_steps,
@@ -136,8 +198,20 @@ class Progress(StepCallback):
                 file=self._file,
             )
 
+    def on_train_batch_begin(self, batch, logs=None):
+        self._begun = time.time()
+
     def on_train_batch_end(self, batch, logs=None):
+        if self._arrivals is not None:
+            self._waited += self._arrivals.waited_since(self._begun)
+        if self.step == self._since_step:  # the first one, which was traced meanwhile
+            self._first_ended, self._waited = time.monotonic(), 0.0
         super().on_train_batch_end(batch, logs)
+        done = self.step - self._since_step
+        if done == 1 + _STEPS_OF_ESTIMATE and self._bar is None:
+            a_step = (time.monotonic() - self._first_ended) / _STEPS_OF_ESTIMATE
+            left = tqdm.tqdm.format_interval((self.total_steps - self.step) * a_step)
+            self._print(f"step {self.step}/{self.total_steps}  about {left} to go")
         if self._bar is not None:
             self._bar.set_postfix_str(self._figures(logs or {}), refresh=False)
             self._bar.update()
@@ -147,11 +221,11 @@ class Progress(StepCallback):
             seconds = time.monotonic() - self._since
             rate = (step - self._since_step) / max(seconds, 1e-9)
             left = tqdm.tqdm.format_interval((self.total_steps - step) / rate)
-            print(
-                f"step {step}/{self.total_steps}  {self._figures(logs)}  {left} left",
-                file=self._file,
-                flush=True,
-            )
+            figures = self._figures(logs)
+            self._print(f"step {step}/{self.total_steps}  {figures}  {left} left")
+
+    def _print(self, line):
+        print(line, file=self._file, flush=True)
 
     def _figures(self, logs):
         loss = "contrast_loss" if "contrast_loss" in logs else "loss"
@@ -162,8 +236,12 @@ class Progress(StepCallback):
             if name in logs
         ]
         steps = self.step - self._since_step
-        rate = steps * self._batch_size / max(time.monotonic() - self._since, 1e-9)
-        return "  ".join([*figures, f"{rate:.0f} images/s"])
+        seconds = max(time.monotonic() - self._since, 1e-9)
+        figures.append(f"{steps * self._batch_size / seconds:.0f} images/s")
+        if self._arrivals is not None and steps > 1:
+            seconds = max(time.monotonic() - self._first_ended, 1e-9)
+            figures.append(f"{self._waited / seconds:.0%} waiting")
+        return "  ".join(figures)
 
     def on_train_end(self, logs=None):
         if self._bar is not None:

@@ -68,6 +68,7 @@ OURS = {
     "checkpoint_minutes": 0.0,
     "keep_best": None,
     "train_summary_steps": 100,
+    "profile_steps": None,
     "encoder": "resnet",
     "min_crop_area": 0.08,
     "seed": None,
@@ -179,6 +180,7 @@ CHANGED = {
     "keep_best": "contrast_loss",
     "keep_hub_module_max": 0,
     "train_summary_steps": 0,
+    "profile_steps": (3, 7),
     "temperature": 0.5,
     "hidden_norm": False,
     "proj_head_mode": "linear",
@@ -243,7 +245,7 @@ CHANGED = {
 
 def test_every_flag_reaches_its_field():
     arguments = [
-        f"--{name}={','.join(value) if isinstance(value, tuple) else value}"
+        f"--{name}={','.join(map(str, value)) if isinstance(value, tuple) else value}"
         for name, value in CHANGED.items()
         if value is not None
     ]

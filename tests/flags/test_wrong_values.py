@@ -57,6 +57,8 @@ def wrong_values(name):
     allowed = FLAGS[name].parser.allowed
     if allowed.startswith("text"):
         return TEXTS
+    if allowed.startswith("first,last"):
+        return [*NUMBERS[:-2], "1", "0,1", "3,2", "1,2,3", "1.5,2", "1,inf", "１,２"]
     if "number" not in allowed:
         return WORDS + [f"{allowed.split()[-1]}x", "x,y"]
     bounds = re.findall(r"([<>]=?) (\S+)", allowed)

@@ -1,12 +1,15 @@
 import io
+import re
+import time
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from tensorflow import keras
 
 import simclr_tf
 import tf_models
-from simclr_tf import augmentation, losses
+from simclr_tf import augmentation, data, losses
 from simclr_tf.errors import UserError
 from simclr_tf.training import _problems, callbacks
 
@@ -58,6 +61,64 @@ def test_progress_is_a_live_bar_on_a_terminal():
     fit(callbacks.Progress(4, 0, 5, every=2, file=out))
     last = out.getvalue().split("\r")[-1]
     assert "5/5" in last and "loss" in last and "images/s" in last
+
+
+def test_after_the_first_steps_progress_says_how_long_the_rest_takes(monkeypatch):
+    out, now = io.StringIO(), [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    progress = callbacks.Progress(4, 10, 111, every=50, file=out)
+    progress.on_train_begin()
+    for step in range(7):
+        now[0] += 60.0 if step == 0 else 2.0  # the first one is traced
+        progress.on_train_batch_begin(step)
+        progress.on_train_batch_end(step)
+    assert out.getvalue() == "step 16/111  about 03:10 to go\n"  # 95 steps
+
+
+def test_progress_shows_the_share_of_time_that_steps_waited():
+    def batches(slow):
+        def made(_):
+            slowly = lambda: time.sleep(slow) or np.float32(1)  # noqa: E731
+            one = tf.ensure_shape(tf.numpy_function(slowly, [], tf.float32), [])
+            return one * tf.ones([4, 2]), one * tf.ones([4, 1])
+
+        return tf.data.Dataset.range(6).map(made)
+
+    shares = []
+    for slow in (0.0, 0.3):
+        out, arrivals = io.StringIO(), data.Arrivals()
+        model = keras.Sequential([keras.layers.Dense(1)])
+        model.compile("sgd", "mse")
+        progress = callbacks.Progress(4, 0, 6, every=6, file=out, arrivals=arrivals)
+        model.fit(arrivals.noted(batches(slow)), verbose=0, callbacks=[progress])
+        shares.append(int(re.search(r"(\d+)% waiting", out.getvalue())[1]))
+    assert shares[0] < shares[1]
+
+
+def test_a_profile_shows_the_steps_that_are_asked_for(tmp_path, monkeypatch):
+    calls = []
+    steps = Steps([], first_step=2, total_steps=7, every=1)
+    for name in ("start", "stop"):
+        real = getattr(tf.profiler.experimental, name)
+        monkeypatch.setattr(
+            tf.profiler.experimental,
+            name,
+            lambda *a, name=name, real=real: (
+                calls.append((name, steps.step)),
+                real(*a),
+            ),
+        )
+    # Steps 3 to 7: the profile is of 4 and 5; `steps` counts before it.
+    fit(steps, callbacks.Profile(str(tmp_path), 4, 5, first_step=2))
+    assert calls == [("start", 3), ("stop", 5)]
+    assert list(tmp_path.glob("plugins/profile/*/*.xplane.pb"))
+    calls.clear()
+    steps.step = 2
+    fit(steps, callbacks.Profile(str(tmp_path), 6, 90, first_step=2))
+    assert calls == [("start", 5), ("stop", 7)]  # the training ends before
+    calls.clear()
+    fit(callbacks.Profile(str(tmp_path), 90, 99))
+    assert not calls
 
 
 def test_a_loss_that_is_no_number_ends_the_run_in_words():
