@@ -3,7 +3,7 @@
 import tensorflow as tf
 from tensorflow import keras
 
-from tf_models import convolution
+from tf_models import convolution, folding
 from tf_models.batch_normalization import BatchNormalization
 
 
@@ -39,6 +39,16 @@ class Convolution(keras.layers.Layer):
             kernel = tf.cast(self.convolution.kernel, images.dtype)
             return convolution.convolve(images, kernel, self.strides)
         return self.convolution(convolution.pad(images, self.padding))
+
+    def by_constants(self, images, kernel, bias):
+        """The convolution by another kernel, and with a bias; both NumPy arrays."""
+        images = tf.nn.conv2d(
+            convolution.pad(images, self.padding),
+            tf.cast(tf.constant(kernel), images.dtype),
+            self.strides,
+            "VALID" if self.padding else "SAME",
+        )
+        return tf.nn.bias_add(images, tf.cast(tf.constant(bias), images.dtype))
 
 
 class ConvolutionNorm(keras.layers.Layer):
@@ -81,9 +91,17 @@ class ConvolutionNorm(keras.layers.Layer):
         self.built = True
 
     def call(self, images, training=None):
-        images = self.convolution(images, training=training)
-        images = self.norm(images, training=training)
+        folded = folding.of(self)
+        if folded is not None:
+            images = self.convolution.by_constants(images, *folded)
+        else:
+            images = self.convolution(images, training=training)
+            images = self.norm(images, training=training)
         return tf.nn.relu(images) if self.relu else images
+
+    def fold(self):
+        """Kernel and bias of the convolution and its norm in inference, as of now."""
+        return folding.fold(self.convolution.convolution.kernel, self.norm)
 
 
 def global_average(images):

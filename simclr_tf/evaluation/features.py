@@ -1,5 +1,6 @@
 """Features of a whole data set, as NumPy arrays."""
 
+import functools
 import typing
 
 import numpy as np
@@ -34,17 +35,25 @@ def extract_features(encoder, batches, num_examples=None):
     Raises:
         UserError: If there is no batch, or a feature is not a finite number.
     """
-    return extractor(encoder)(batches, num_examples)
+    return extractor(encoder, constant=True)(batches, num_examples)
 
 
-def extractor(encoder):
-    """`extract_features` of one encoder, traced once for all calls."""
+def extractor(encoder, constant=False):
+    """`extract_features` of one encoder, traced once for all calls.
+
+    Args:
+        encoder: See `extract_features`.
+        constant: Bool, whether its weights stay as they are for good: that is faster.
+    """
     strategy = keras_compat.strategy_of(encoder)
+    compute = functools.partial(encoder, training=False)
+    if constant and strategy.num_replicas_in_sync == 1 and hasattr(encoder, "folded"):
+        compute = encoder.folded()
 
     def embed(*batch):
         images, *labels = batch
         labels = [_common.sparse_labels(label) for label in labels]
-        return _common.pooled(encoder(images, training=False)), *labels
+        return _common.pooled(compute(images)), *labels
 
     @tf.function(reduce_retracing=True)
     def of_all_replicas(*batch):
