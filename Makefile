@@ -4,8 +4,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 INSTALLED = $(VENV)/.installed
+PEERS = .venv-peers
 
-.PHONY: demo test lint clean
+.PHONY: bench demo test lint clean
 
 demo: $(INSTALLED)  ## Pre-train and evaluate on the bundled images, in minutes.
 	$(BIN)/python run.py --mode=train_then_eval
@@ -13,6 +14,9 @@ demo: $(INSTALLED)  ## Pre-train and evaluate on the bundled images, in minutes.
 test: $(INSTALLED)  ## Run all tests, in two processes.
 	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder \
 		--durations=25
+
+bench: $(INSTALLED) $(PEERS)/.installed  ## Time all that we claim; see RESULTS.md there.
+	BENCHMARK_PEERS=$(abspath $(PEERS)/bin/python) $(BIN)/python -m benchmarks
 
 lint: $(INSTALLED)  ## Check style and formatting.
 	$(BIN)/ruff check .
@@ -24,4 +28,9 @@ clean:
 $(INSTALLED): requirements.txt requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet -r requirements.txt -r requirements-dev.txt
+	touch $@
+
+$(PEERS)/.installed: benchmarks/requirements-peers.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet -r benchmarks/requirements-peers.txt
 	touch $@

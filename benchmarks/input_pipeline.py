@@ -29,6 +29,7 @@ except ImportError:
 import tensorflow as tf
 from PIL import Image
 
+from benchmarks.published import view
 from simclr_tf import augmentation, data
 from simclr_tf.data.prepare import prepare
 
@@ -62,72 +63,12 @@ def photograph(height, width, seed):
     return Image.fromarray(pixels.astype(np.uint8))
 
 
-def literal_view(image, size, color, blur):
-    """One view by tf.image, one image at a time, as the published code draws it."""
-    begin, shape, _ = tf.image.sample_distorted_bounding_box(
-        tf.shape(image),
-        tf.constant([[[0.0, 0.0, 1.0, 1.0]]]),
-        min_object_covered=0.1,
-        aspect_ratio_range=(3 / 4, 4 / 3),
-        area_range=(0.08, 1.0),
-        max_attempts=100,
-    )
-    image = tf.image.resize(tf.slice(image, begin, shape), (size, size), "bicubic")
-    image = tf.image.random_flip_left_right(image)
-    if color:
-        image = sometimes(0.8, jitter, image)
-        image = sometimes(0.2, grayscale, image)
-    image = tf.clip_by_value(tf.reshape(image, [size, size, 3]), 0.0, 1.0)
-    return sometimes(0.5, literal_blur, image) if blur else image
-
-
-def sometimes(probability, change, image):
-    """The published `random_apply`."""
-    return tf.cond(
-        tf.random.uniform([]) < probability, lambda: change(image), lambda: image
-    )
-
-
-def jitter(image, strength=1.0):
-    """The published `color_jitter_rand`: four changes in random order."""
-    spread = 0.8 * strength
-    changes = (
-        lambda x: x * tf.random.uniform([], 1 - spread, 1 + spread),
-        lambda x: tf.image.random_contrast(x, 1 - spread, 1 + spread),
-        lambda x: tf.image.random_saturation(x, 1 - spread, 1 + spread),
-        lambda x: tf.image.random_hue(x, 0.2 * strength),
-    )
-    order = tf.random.shuffle(tf.range(4))
-    for slot in range(4):
-        branches = [lambda f=f, x=image: f(x) for f in changes]
-        image = tf.clip_by_value(tf.switch_case(order[slot], branches), 0.0, 1.0)
-    return image
-
-
-def grayscale(image):
-    """The published `to_grayscale`, which keeps three channels."""
-    return tf.tile(tf.image.rgb_to_grayscale(image), [1, 1, 3])
-
-
-def literal_blur(image):
-    """The published `gaussian_blur`: two depthwise convolutions of one image."""
-    radius = SIZE // 10 // 2
-    window = tf.range(-radius, radius + 1, dtype=tf.float32)
-    window = tf.exp(-tf.square(window) / (2.0 * tf.random.uniform([], 0.1, 2.0) ** 2))
-    window = tf.tile(
-        (window / tf.reduce_sum(window))[:, None, None, None], [1, 1, 3, 1]
-    )
-    for each in (window, tf.transpose(window, [1, 0, 2, 3])):
-        image = tf.nn.depthwise_conv2d(image[None], each, [1, 1, 1, 1], "SAME")[0]
-    return image
-
-
 def published(read, count, size, color, blur, batch=BATCH):
     """The published input function: decoded whole, in floats, a view at a time."""
 
     def views(index):
         image = tf.image.convert_image_dtype(read(index), tf.float32)
-        return tuple(literal_view(image, size, color, blur) for _ in range(2))
+        return tuple(view(image, size, color, blur) for _ in range(2))
 
     return _batches(count, views, batch)
 

@@ -1,93 +1,89 @@
-"""One step of training on this processor, with and without oneDNN's kernels.
+"""One step of pre-training beside the published code's and lightly's.
 
-    python -m benchmarks.training_step [--rounds=7] [--batch=32] [--size=32]
+    python -m benchmarks.training_step [--rounds=7] [--rows=0,1] [--kernels]
 
-Every way runs in a process of its own, a step each in turn: as the command starts
-(oneDNN on), as TensorFlow starts on a processor without AVX-512 VNNI or the like
-(oneDNN off), and so with TensorFlow's own gradients of convolutions. With
-ONEDNN_MAX_CPU_ISA=AVX2 in the environment, kernels are those of a processor that has no
-AVX-512. Printed are medians and their ratio to the last.
+`--kernels` shows ours with and without oneDNN instead: as the command starts (on), as
+TensorFlow starts on a processor without AVX-512 VNNI or the like (off), and so with
+TensorFlow's own gradients of convolutions. With ONEDNN_MAX_CPU_ISA=AVX2 in the
+environment, kernels are those of a processor that has no AVX-512.
 """
 
 import argparse
-import multiprocessing
-import os
-import statistics
-import time
 
-from simclr_tf import _startup
+from benchmarks import contest, machine
 
-WAYS = {
-    "oneDNN": {"TF_ENABLE_ONEDNN_OPTS": "1"},
+ROWS = (  # depth, size, batch, bfloat16; what ours is to be, and times whom
+    (18, 32, 64, False, (machine.either(1.15, avx2=1.45), "published")),
+    (18, 32, 64, True, (1.15, "lightly")),
+    (50, 96, 16, False, (1.25, "published")),
+    (50, 96, 16, True, (1.1, "lightly")),
+)
+KERNELS = {
+    "ours": {"TF_ENABLE_ONEDNN_OPTS": "1"},
     "no oneDNN": {"TF_ENABLE_ONEDNN_OPTS": "0"},
     "no oneDNN, stock": {"TF_ENABLE_ONEDNN_OPTS": "0"},
 }
-NETWORKS = {  # depth, width, stem
-    "ResNet-18": (18, 1.0, "cifar"),
-    "ResNet-18 x 0.25": (18, 0.25, "cifar"),
-    "ResNet-50": (50, 1.0, "imagenet"),
-}
 
 
-def steps(way, network, options, orders):
-    """Runs one step for each order, and answers with its seconds."""
-    os.environ.update(WAYS[way])
+def ours(depth, size, batch, width=1.0, bfloat16=False, stock=False, jit_compile=False):
+    """A function that does one step on the same views again."""
+    from simclr_tf import _startup
+
     _startup.import_tensorflow()
     import tensorflow as tf
+    from tensorflow import keras
 
     import tf_models
     from simclr_tf import SimCLR, optimizers
     from simclr_tf.losses import NTXent
     from tf_models import convolution
 
-    if "stock" in way:
+    keras.mixed_precision.set_global_policy("mixed_bfloat16" if bfloat16 else "float32")
+    if stock:
         convolution.is_faster = lambda images: False
-    depth, width, stem = NETWORKS[network]
-    model = SimCLR(
-        tf_models.ResNet(depth, width, stem=stem), tf_models.ProjectionHead()
-    )
-    model.compile(optimizers.LARS(0.1), NTXent(0.1))
-    views = tuple(tf.random.uniform([2, options.batch, options.size, options.size, 3]))
+    encoder = tf_models.ResNet(depth, width, stem="cifar" if size <= 32 else "imagenet")
+    model = SimCLR(encoder, tf_models.ProjectionHead(), num_classes=10)
+    optimizer = optimizers.LARS(0.1, weight_decay=1e-4)
+    model.compile(optimizer, NTXent(0.1), jit_compile=jit_compile)
+    views = tuple(tf.random.uniform([2, batch, size, size, 3]))
+    labels = tf.range(batch) % 10
     step = tf.function(model.train_step)
-    float(step((views,))["loss"])
-    while orders.recv():
-        start = time.perf_counter()
-        float(step((views,))["loss"])
-        orders.send(time.perf_counter() - start)
-
-
-def print_row(network, options):
-    """Times all ways in turn."""
-    context, pipes = multiprocessing.get_context("spawn"), {}
-    for way in WAYS:
-        pipes[way], theirs = context.Pipe()
-        context.Process(
-            target=steps, args=(way, network, options, theirs), daemon=True
-        ).start()
-    seconds = {way: [] for way in WAYS}
-    for _ in range(options.rounds):
-        for way, pipe in pipes.items():
-            pipe.send(True)
-            seconds[way].append(pipe.recv())
-    for pipe in pipes.values():
-        pipe.send(False)
-    medians = {way: statistics.median(times) for way, times in seconds.items()}
-    base = medians["no oneDNN, stock"]
-    cells = [f"{1e3 * m:>8.0f} ms {base / m:>6.2f}x" for m in medians.values()]
-    print(f"{network:<18}" + "".join(cells), flush=True)
+    return lambda: step((views, labels))["loss"].numpy()
 
 
 def main():
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--batch", type=int, default=32, help="images, two views each")
-    parser.add_argument("--size", type=int, default=32)
-    parser.add_argument("--networks", default="ResNet-18,ResNet-18 x 0.25")
+    parser.add_argument("--rows", default="0,1,2,3")
+    parser.add_argument("--kernels", action="store_true")
     options = parser.parse_args()
-    print(f"{'':<18}" + "".join(f"{way:>19}" for way in WAYS))
-    for network in options.networks.split(","):
-        print_row(network, options)
+    this, rows = __spec__.name, map(int, options.rows.split(","))
+    names = tuple(KERNELS) if options.kernels else ("published", "ours", "lightly")
+    contest.print_head("images", names)
+    for depth, size, batch, bfloat16, aim in map(ROWS.__getitem__, rows):
+        work = {"depth": depth, "size": size, "batch": batch, "bfloat16": bfloat16}
+        ways = {
+            "published": contest.Way("benchmarks.published:training_step", work),
+            "ours": contest.Way(f"{this}:ours", work),
+            "lightly": contest.Way(
+                "benchmarks.peers:training_step", work, by_peers=True
+            ),
+        }
+        if options.kernels:
+            aim = None
+            ways = {
+                name: contest.Way(
+                    f"{this}:ours", {**work, "stock": "stock" in name}, environment
+                )
+                for name, environment in KERNELS.items()
+            }
+        seconds = contest.medians(ways, options.rounds)
+        kind = "bfloat16" if bfloat16 else "float32"
+        name = f"ResNet-{depth}, {size} px, {kind}"
+        contest.print_row(
+            name, seconds, names[-1 if options.kernels else 0], aim, batch
+        )
 
 
 if __name__ == "__main__":
