@@ -54,10 +54,10 @@ def resample_one(image, box, size, flip=None):
     """
     top, left, height, width = tf.unstack(box)
     image = image[top : top + height, left : left + width]
-    if flip is not None:  # first, while pixels may still be bytes
-        image = tf.cond(flip, lambda: tf.reverse(image, [1]), lambda: image)
-    # Of floats, because every pixel is read several times and would be converted then.
-    return tf.image.resize(tf.cast(image, tf.float32), size, "bicubic")
+    image = tf.cast(tf.image.resize(image, size, "bicubic"), tf.float32)
+    if flip is None:
+        return image
+    return tf.cond(flip, lambda: tf.reverse(image, [1]), lambda: image)
 
 
 def _product(matrices, images, shape):
