@@ -5,13 +5,13 @@
 Photographs of several sizes (in megapixels) are made by code, and each is read from its
 own file. The pipelines run in turn; printed are medians, their ratio to the published
 pipeline, and the largest memory of the process while ours ran. Compare ratios, not
-images a second of different machines. `n/a`: torchvision is not installed, or the
-system does not tell the memory.
+images a second of different machines. Torchvision runs before the others of its row,
+where BENCHMARK_PEERS has it, see `contest.py`. `n/a`: it has not, or the system does
+not tell the memory.
 """
 
 import argparse
 import copy
-import itertools
 import os
 import re
 import statistics
@@ -19,16 +19,10 @@ import tempfile
 import time
 
 import numpy as np
-
-try:  # before TensorFlow: some versions of torch end the process if they come second
-    import torch
-    from torchvision.transforms import v2
-except ImportError:
-    v2 = None
-
 import tensorflow as tf
 from PIL import Image
 
+from benchmarks import contest
 from benchmarks.published import view
 from simclr_tf import augmentation, data
 from simclr_tf.data.prepare import prepare
@@ -38,6 +32,7 @@ COUNTS = {"0.2": 640, "1": 400, "4": 160, "12": 112}  # images a round
 FILES, REPEATS = 8, 128  # a data set of 1024 images, each file many times
 SIZE, BATCH = 224, 16
 ARRAYS, ARRAY_BATCH = 32_768, 256  # a round and a step of 32-pixel arrays
+COLUMNS = ("published", "ours", "prepared", "decoding", "torchvision")
 READY = 4  # batches that may be made before the clock starts
 
 
@@ -78,19 +73,12 @@ def bare(read, count):
     return _batches(count, lambda index: tf.shape(read(index)))
 
 
-def torchvision_views(paths, count, color, blur):
-    """Torchvision v2, one process; None where it is not installed."""
-    if v2 is None:
-        return None
-    steps = [v2.RandomResizedCrop(SIZE, interpolation=3), v2.RandomHorizontalFlip()]
-    if color:
-        steps += [v2.RandomApply([v2.ColorJitter(0.8, 0.8, 0.8, 0.2)], 0.8)]
-        steps += [v2.RandomGrayscale(0.2)]
-    if blur:
-        steps += [v2.RandomApply([v2.GaussianBlur(23, (0.1, 2.0))], 0.5)]
-    view = v2.Compose([v2.PILToTensor(), *steps, v2.ToDtype(torch.float32, scale=True)])
-    files = itertools.islice(itertools.cycle(paths), count)
-    return ([view(Image.open(path)) for _ in range(2)] for path in files)
+def torchvision_speed(paths, count, color, blur, rounds):
+    """Images a second of torchvision v2, or None where it is not there."""
+    work = {"paths": paths, "count": count, "size": SIZE, "color": color, "blur": blur}
+    way = contest.Way("benchmarks.peers:views", work, by_peers=True)
+    seconds = contest.medians({"torchvision": way}, rounds)["torchvision"]
+    return seconds and count / seconds
 
 
 def repeated(source):
@@ -138,25 +126,32 @@ def peak_memory():
         return int(re.search(r"VmHWM:\s*(\d+)", file.read())[1]) / 2**20
 
 
-def print_row(name, makers, count, rounds, batch=BATCH):
-    """Runs pipelines in turn; prints each one's median and its ratio to the first."""
+def print_row(name, makers, count, rounds, batch=BATCH, others=None):
+    """Runs pipelines in turn; prints each one's median and its ratio to the first.
+
+    Args:
+        name: Str.
+        makers: Dict from some of `COLUMNS` to a function that makes batches.
+        count: Int, images a round.
+        rounds: Int.
+        batch: Int.
+        others: Dict from others of `COLUMNS` to images a second, or None.
+    """
     speeds, peak = {kind: [] for kind in makers}, None
     for _ in range(rounds):
         for kind, make in makers.items():
-            batches = make()
-            if batches is None:
-                continue
             start_peak()
-            speeds[kind].append(images_per_second(batches, count, batch))
+            speeds[kind].append(images_per_second(make(), count, batch))
             if kind == "ours":
                 peak = max(peak or 0, peak_memory())
-    medians = {k: statistics.median(v) for k, v in speeds.items() if v}
+    medians = {k: statistics.median(v) for k, v in speeds.items()}
+    medians |= {k: speed for k, speed in (others or {}).items() if speed}
     base = medians["published"]
     cells = [
         f"{medians[k]:>9.0f} x{medians[k] / base:<6.2f}"
         if k in medians
         else f"{'n/a':>17}"
-        for k in makers
+        for k in COLUMNS
     ]
     memory = f"{peak:>6.2f} GiB" if peak else "   n/a"
     print(f"{name:<32}" + "".join(cells) + memory, flush=True)
@@ -187,13 +182,11 @@ def print_files(size, rounds, directory):
             "published": lambda c=color, b=blur: published(read, count, SIZE, c, b),
             "ours": lambda v=view: ours(source, count, v),
             "prepared": lambda v=view: ours(packed, count, v),
-            "torchvision": lambda c=color, b=blur: torchvision_views(
-                paths, count, c, b
-            ),
             "decoding": lambda: bare(read, count),
         }
         what = "crop, flip" + ", colour" * color + ", blur" * blur
-        print_row(f"{size} MP {what}", makers, count, rounds)
+        others = {"torchvision": torchvision_speed(paths, count, color, blur, rounds)}
+        print_row(f"{size} MP {what}", makers, count, rounds, others=others)
 
 
 def print_arrays(rounds):
@@ -210,7 +203,6 @@ def print_arrays(rounds):
         makers = {
             "published": lambda c=color: published(read, count, 32, c, False, batch),
             "ours": lambda v=view: ours(source, count, v, batch),
-            **{kind: lambda: None for kind in ("prepared", "torchvision", "decoding")},
         }
         print_row(f"32 px crop, flip{', colour' * color}", makers, count, rounds, batch)
 
@@ -221,10 +213,9 @@ def main():
     parser.add_argument("--rows", default="0.2,1,4,12,32px")
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
-    names = ("published", "ours", "prepared", "torchvision", "decoding")
     print(
         f"{'two views':<32}"
-        + "".join(f"{name:>10}{'':7}" for name in names)
+        + "".join(f"{name:>10}{'':7}" for name in COLUMNS)
         + "peak of ours"
     )
     with tempfile.TemporaryDirectory() as directory:

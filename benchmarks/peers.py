@@ -87,3 +87,45 @@ def features(depth, size, batch, batches, bfloat16=False):
                 network(images)
 
     return compute
+
+
+class _Views:
+    """A data set of so many pairs of views of photographs in files."""
+
+    def __init__(self, paths, count, view):
+        self._paths, self._count, self._view = paths, count, view
+
+    def __len__(self):
+        return self._count
+
+    def __getitem__(self, index):
+        from PIL import Image
+
+        image = Image.open(self._paths[index % len(self._paths)]).convert("RGB")
+        return self._view(image), self._view(image)
+
+
+def views(paths, count, size, color, blur):
+    """Two views of photographs by torchvision v2, a process for every core."""
+    from torchvision.transforms import v2
+
+    torch = _torch()
+    steps = [v2.RandomResizedCrop(size, interpolation=3), v2.RandomHorizontalFlip()]
+    if color:
+        steps += [v2.RandomApply([v2.ColorJitter(0.8, 0.8, 0.8, 0.2)], 0.8)]
+        steps += [v2.RandomGrayscale(0.2)]
+    if blur:
+        steps += [v2.RandomApply([v2.GaussianBlur(23, (0.1, 2.0))], 0.5)]
+    view = v2.Compose([v2.PILToTensor(), *steps, v2.ToDtype(torch.float32, scale=True)])
+    loader = torch.utils.data.DataLoader(
+        _Views(paths, count, view),
+        batch_size=16,
+        num_workers=os.cpu_count(),
+        persistent_workers=True,
+    )
+
+    def read():
+        for _ in loader:
+            pass
+
+    return read

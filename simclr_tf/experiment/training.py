@@ -1,7 +1,6 @@
 """The training of a run, from its first batch to its last checkpoint."""
 
 import contextlib
-import functools
 import os
 
 import tensorflow as tf
@@ -64,7 +63,7 @@ def train(session, say=print):
         os.path.join(config.model_dir, "train") if chief else None,
         session.schedule,
         every=every,
-        views=functools.partial(_first_views, session, shown, bad) if chief else None,
+        views=_first_views(session, shown, bad) if chief else None,
         **steps,
     )
     progress = callbacks.Progress(
@@ -241,17 +240,22 @@ def _may_be_looked_at(session, learned_from):
 
 
 def _first_views(session, batches, bad):
-    """The views in the first batch, for a look at them.
+    """A function that reads the views in the first batch, for a look at them.
 
     Args:
         session: `Session`.
         batches: What the training reads, if it may be looked at, see
-            `_may_be_looked_at`; None makes others for that.
+            `_may_be_looked_at`; None makes others for that. They are made now: in
+            `fit`, under a strategy, all workers would have to make their layers.
         bad: `BadImages` of the source.
     """
     labelled = session.source.num_classes or (batches is not None and session.probe)
     if batches is None:
         batches = _batches(session, data.Share(), session.source, bad)
-    batch = next(iter(batches.take(1)))
-    images = batch[0] if labelled else batch
-    return images if session.pretrain else (images,)
+
+    def read():
+        batch = next(iter(batches.take(1)))
+        images = batch[0] if labelled else batch
+        return images if session.pretrain else (images,)
+
+    return read
