@@ -84,9 +84,10 @@ class Summaries(StepCallback):
 
     def on_train_batch_end(self, batch, logs=None):
         if self._views is not None:
+            views = self._views()  # what fails here is no matter of the disk
             with self._written(self.step):
                 names = ("view_a", "view_b", "small_view")
-                for name, view in zip(names, self._views(), strict=False):
+                for name, view in zip(names, views, strict=False):
                     view = view[:_PICTURES]
                     tf.summary.image(f"train/{name}", view, max_outputs=_PICTURES)
             self._views = None

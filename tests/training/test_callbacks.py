@@ -77,8 +77,11 @@ def test_after_the_first_steps_progress_says_how_long_the_rest_takes(monkeypatch
 
 def test_progress_shows_the_share_of_time_that_steps_waited():
     def batches(slow):
+        def slowly():
+            time.sleep(slow)
+            return np.float32(1)
+
         def made(_):
-            slowly = lambda: time.sleep(slow) or np.float32(1)  # noqa: E731
             one = tf.ensure_shape(tf.numpy_function(slowly, [], tf.float32), [])
             return one * tf.ones([4, 2]), one * tf.ones([4, 1])
 
