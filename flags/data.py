@@ -173,6 +173,15 @@ values.floating(
     high=1,
 )
 
+values.one_of(
+    "augment_on",
+    "host",
+    ["host", "device"],
+    "Where the views of pre-training are drawn. device: with the networks, on the GPU; "
+    "the processor reads and crops, and what follows the crop is done there. The same "
+    "views up to rounding. For images of one size and for files; not on a TPU.",
+)
+
 
 @values.check
 def _labels_are_chosen_once(label_fraction, label_file):
@@ -245,6 +254,16 @@ def _small_views_fit(
         return (
             "--small_view_min_area must be at most --small_view_max_area="
             f"{small_view_max_area:g}, got {small_view_min_area:g}."
+        )
+    return None
+
+
+@values.check
+def _views_are_drawn_for_pretraining(mode, train_mode, augment_on):
+    if augment_on == "device" and train_mode != "pretrain" and "train" in mode:
+        return (
+            f"--augment_on must be host with --train_mode={train_mode}, got device: "
+            "nothing follows the crop."
         )
     return None
 

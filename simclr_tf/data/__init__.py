@@ -12,6 +12,7 @@ from simclr_tf.data.pipeline import (
     eval_batches,
     eval_examples,
     shuffled_index,
+    takes_late_views,
     train_batches,
 )
 from simclr_tf.data.share import Share
@@ -25,6 +26,7 @@ from simclr_tf.data.sources import (
 )
 from simclr_tf.data.sources.tfrecord import Keys
 from simclr_tf.data.splits import DataSet, meaning
+from simclr_tf.data.views import LateViews
 
 __all__ = [
     "Arrivals",
@@ -36,6 +38,7 @@ __all__ = [
     "HeldOut",
     "Info",
     "Keys",
+    "LateViews",
     "Relabelled",
     "SequentialSource",
     "Share",
@@ -53,5 +56,6 @@ __all__ = [
     "open_source",
     "shuffled_index",
     "stand_ins",
+    "takes_late_views",
     "train_batches",
 ]

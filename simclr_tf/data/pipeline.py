@@ -15,7 +15,7 @@ from simclr_tf.data.bad_images import BadImages
 from simclr_tf.data.images import decode
 from simclr_tf.data.share import WHOLE
 from simclr_tf.data.sources import in_memory
-from simclr_tf.data.views import Views, layer_of_each
+from simclr_tf.data.views import LateViews, Views, layer_of_each
 
 _SHUFFLE_BUFFER = 10_000  # of sources without random access
 _PIECE = 16  # images of files that are read and changed together
@@ -58,6 +58,7 @@ def train_batches(
     cache=False,
     share=WHOLE,
     bad_images=None,
+    late=False,
 ):
     """Batches of random views.
 
@@ -82,6 +83,8 @@ def train_batches(
             of one size, after the first epoch else).
         share: `Share`. Each element is then the rows of one replica, in turn.
         bad_images: `BadImages` of the source; None makes one of its own.
+        late: Bool, whether `LateViews` of the same arguments draws the views, of what
+            then stands in their place; see `takes_late_views`.
 
     Returns:
         `tf.data.Dataset` of `num_steps - start_step` batches: `((view_a, view_b),
@@ -89,12 +92,16 @@ def train_batches(
         views follow the first two.
 
     Raises:
-        ValueError: If the replicas do not divide the batch.
+        ValueError: If the replicas do not divide the batch, or `late` does not fit.
     """
+    if late and not takes_late_views(source, cache):
+        raise ValueError(f"`late` must be False for {source.name}, got True.")
     if cache and source.image_shape and not source.random_access:
         source = in_memory(source)
     rows = share.rows(batch_size)
     views = Views(view, num_views, seed)
+    if late:
+        views = LateViews(view, num_views, seed, batch_size)
     bad_images = bad_images or BadImages(source)
     places = _Places(source.num_examples, batch_size, start_step, num_steps, seed)
     if source.random_access and source.image_shape:
@@ -111,6 +118,16 @@ def train_batches(
     options = tf.data.Options()
     options.experimental_warm_start = True  # while the training step is traced
     return batches.with_options(options)
+
+
+def takes_late_views(source, cache=False):
+    """Whether `train_batches` can leave the views of a source to `LateViews`.
+
+    It has to read images of one size, or files, by their numbers.
+    """
+    if source.image_shape:
+        return source.random_access or cache
+    return source.encoded and source.random_access and not cache
 
 
 class _Places(typing.NamedTuple):

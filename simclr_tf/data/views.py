@@ -102,10 +102,57 @@ class Views:
     def _views(self, images, labels, step, place, cropped):
         views = []
         for number, (layer, its) in enumerate(zip(self._layers, images, strict=True)):
-            view = step * len(self._layers) + number
-            seed = tf.stack([self._seed, view, *place])
+            seed = self._seed_of(number, step, place)
             views.append(self._view_by[layer](its, seed, cropped))
         return (tuple(views) if len(views) > 1 else views[0], *labels)
+
+    def _seed_of(self, number, step, place):
+        """The seed of a view by its number among those of an image."""
+        view = step * len(self._layers) + number
+        return tf.stack([self._seed, view, *place])
+
+
+class LateViews(Views):
+    """Views that are drawn where the networks are, of what the data set gives.
+
+    In place of views the data has a dict: `images`, `[B, H, W, 3]` of one size, or of
+    files a tuple of `V` crops, uint8 `[B, S, S, 3]`; and `position`, int64 `[B]`, their
+    places in the stream. The host does no more than to read and crop, and sends a
+    quarter or an eighth of the bytes. The views are those of `Views` up to rounding,
+    which for crops of files is to whole grey levels.
+
+    Args:
+        layers: See `Views`.
+        num_views: Int `V`.
+        seed: Int.
+        batch_size: Int, images a step, over all replicas.
+    """
+
+    def __init__(self, layers, num_views, seed, batch_size):
+        super().__init__(layers, num_views, seed)
+        self._batch_size = batch_size
+
+    def _views(self, images, labels, step, place, cropped):
+        first = place[0] if place else tf.constant(0, tf.int64)
+        rows = tf.range(tf.shape(images[0], tf.int64)[0])
+        position = step * self._batch_size + first + rows
+        its = tuple(map(_as_uint8, images)) if cropped else images[0]
+        return ({"images": its, "position": position}, *labels)
+
+    def draw(self, batch):
+        """The views of such a dict: a tuple of `V` float32 `[B, S, S, 3]`."""
+        images, first = batch["images"], batch["position"][0]
+        step, place = first // self._batch_size, first % self._batch_size
+        place = (place, self._batch_size)
+        cropped = isinstance(images, (tuple, list))
+        images = images if cropped else [images] * len(self._layers)
+        views = []
+        for number, (layer, view) in enumerate(zip(self._layers, images, strict=True)):
+            seeds = _seeds(layer, self._seed_of(number, step, place))
+            for change, seed in list(zip(_steps(layer), seeds, strict=True))[cropped:]:
+                view = change(view, training=True, seed=seed)
+            views.append(view)
+        return tuple(views)
 
 
 def layer_of_each(view, num_views):
@@ -126,6 +173,12 @@ def _steps(layer):
     return layer.steps if takes_turns else [layer]
 
 
+def _seeds(layer, seed):
+    """The seed of each of the layer's `_steps`."""
+    steps = _steps(layer)
+    return [seed] if steps == [layer] else _base.split_seed(seed, len(steps))
+
+
 def _view_by(layer):
     """The function from images and a seed to a view: views of one layer share it."""
     steps = _steps(layer)
@@ -134,12 +187,16 @@ def _view_by(layer):
 
     @tf.function(autograph=autograph)  # a function, so that it is traced but once
     def view(images, seed, cropped):
-        seeds = [seed] if steps == [layer] else _base.split_seed(seed, len(steps))
+        seeds = _seeds(layer, seed)
         if not cropped:
             images = steps[0](images, training=True, seed=seeds[0])
         return _each.apply(steps[1:], images, seeds[1:])
 
     return view
+
+
+def _as_uint8(images):
+    return tf.cast(tf.round(images * 255), tf.uint8)
 
 
 def _at(flips, number):

@@ -52,6 +52,7 @@ class AugmentationConfig:
     small_view_size: int = 96
     small_view_min_area: float = 0.05
     small_view_max_area: float = 0.14
+    augment_on: str = "host"
 
 
 @dataclasses.dataclass(frozen=True)

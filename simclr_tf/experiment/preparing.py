@@ -57,6 +57,7 @@ def prepare(config, strategy, say=print):
     resume = checkpoint_files.newest(config.model_dir, "model_dir", say)
     source = labels.open_training_split(config, say, resumes=resume is not None)
     sizes.require_enough_images(config, source, strategy.num_replicas_in_sync)
+    _require_late_views(config, source, strategy)
     probe = labels.open_probe_split(config, say, resumes=resume is not None)
     _require_same_folder(config, strategy, checkpoints.step_of(resume) if resume else 0)
     seed = distribution.from_all(strategy, _seed(config, resume))[0]
@@ -120,6 +121,23 @@ def _require_trainable(config, replicas):
         raise UserError(
             f"--jit_compile must be false with several replicas, got {replicas} "
             "replicas: XLA compiles the step of one."
+        )
+
+
+def _require_late_views(config, source, strategy):
+    """Refuses `--augment_on=device` where nothing can draw views there."""
+    if config.augmentation.augment_on == "host":
+        return
+    if isinstance(strategy, tf.distribute.TPUStrategy):
+        raise UserError(
+            "--augment_on must be host on a TPU, got device: it takes no draws whose "
+            "number is not known before."
+        )
+    if not data.takes_late_views(source, config.data.cache_dataset):
+        raise UserError(
+            f"--augment_on must be host for {source.name}, got device: it takes images "
+            "of one size, or files that are read by their numbers, without "
+            "--cache_dataset. --mode=prepare makes such files."
         )
 
 

@@ -59,6 +59,7 @@ def train(session, say=print):
     # Every process takes part in saving and in adding up figures: what a figure or a
     # variable is over all replicas, no process knows alone. Only the chief shows them.
     shown = batches if _may_be_looked_at(session, learned_from) else None
+    session.model.draw_views = _draw_views(session)
     summaries = callbacks.Summaries(
         os.path.join(config.model_dir, "train") if chief else None,
         session.schedule,
@@ -143,10 +144,11 @@ def _batches(session, share, source, bad):
     layers = views.build_views(session.config, session.about["seed"])
     if isinstance(source, cached_features.FeatureSource):
         layers, bad = (cached_features.as_they_are,), None
-    return _drawn(session, share, source, layers, bad)
+    late = session.config.augmentation.augment_on == "device"
+    return _drawn(session, share, source, layers, bad, late)
 
 
-def _drawn(session, share, source, layers, bad):
+def _drawn(session, share, source, layers, bad, late=False):
     """Batches of a view by each of the layers, from the step that the run is at."""
     config = session.config
     in_memory = isinstance(source, cached_features.FeatureSource)
@@ -161,7 +163,18 @@ def _drawn(session, share, source, layers, bad):
         cache=config.data.cache_dataset and not in_memory,
         share=share,
         bad_images=bad,
+        late=late,
     )
+
+
+def _draw_views(session):
+    """What makes views of a batch where the networks are; None where it holds them."""
+    if session.config.augmentation.augment_on == "host":
+        return None
+    layers = views.build_views(session.config, session.about["seed"])
+    batch_size = session.config.train.train_batch_size
+    seed = session.about["seed"]
+    return data.LateViews(layers, len(layers), seed, batch_size).draw
 
 
 def _with_probe(session, share, batches, bad):
@@ -256,6 +269,8 @@ def _first_views(session, batches, bad):
     def read():
         batch = next(iter(batches.take(1)))
         images = batch[0] if labelled else batch
+        if session.model.draw_views is not None:
+            return session.model.draw_views(images)
         return images if session.pretrain else (images,)
 
     return read

@@ -119,6 +119,7 @@ class SimCLR(CompiledModel):
         self.ft_proj_selector = ft_proj_selector
         self.weight_decay = weight_decay
         self.linear_head = None
+        self.draw_views = None  # what makes views of the `x` of a batch, if anything
         self._build_networks()
         self._trackers = {name: keras.metrics.Mean(name=name) for name in _LOGS}
 
@@ -293,6 +294,7 @@ class SimCLR(CompiledModel):
         if _batching.is_views(data):
             data = (data, None)
         x, labels = keras_compat.unpack(data)
+        x = x if self.draw_views is None else self.draw_views(x)
         views = tuple(x) if isinstance(x, (tuple, list)) else ()
         if not views and self.augmentation is not None:
             x = _checks.raw_images(x)

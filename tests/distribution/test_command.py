@@ -108,6 +108,13 @@ def test_two_replicas_do_what_one_device_does(of_one_device, tmp_path):
     )
 
 
+def test_replicas_that_draw_their_views_draw_those_of_the_host(of_one_device, tmp_path):
+    late = ["--num_cpu_replicas=2", "--augment_on=device"]
+    code, output = command(*late, *FOUR_STEPS, model_dir=tmp_path)
+    assert code == 0, output
+    assert_same_training(tmp_path, of_one_device)
+
+
 def test_resumes_with_another_number_of_replicas(of_one_device, tmp_path):
     for name in os.listdir(of_one_device):
         if name.startswith("ckpt-2"):

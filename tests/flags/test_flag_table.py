@@ -109,6 +109,7 @@ OURS = {
     "small_view_size": 96,
     "small_view_min_area": 0.05,
     "small_view_max_area": 0.14,
+    "augment_on": "host",
     "allow_outside_paths": False,
 }
 GIVEN = {"dataset": "cifar10", "model_dir": "run"}
@@ -234,6 +235,7 @@ CHANGED = {
     "small_view_size": 48,
     "small_view_min_area": 0.1,
     "small_view_max_area": 0.2,
+    "augment_on": "host",  # of pretrain; see below
     "distribution": "tpu",
     "num_cpu_replicas": 0,
     "tpu_name": "t",
@@ -262,9 +264,10 @@ def test_a_config_gives_its_flags_back():
 
 def test_flags_of_devices_pieces_and_small_views_reach_their_field():
     arguments = ["--micro_batch_size=64", "--num_cpu_replicas=4"]
-    config, _ = parse(*arguments, "--num_small_views=6")
+    config, _ = parse(*arguments, "--num_small_views=6", "--augment_on=device")
     assert config.train.micro_batch_size == 64
     assert config.augmentation.num_small_views == 6
+    assert config.augmentation.augment_on == "device"
     assert config.devices.num_cpu_replicas == 4
 
 
