@@ -33,6 +33,12 @@ values.floating(
 values.boolean(
     "compare_untrained", False, "Judge the same encoder with random weights as well."
 )
+values.string(
+    "compare",
+    None,
+    "Runs, or checkpoints, with commas between: their encoders are judged as well, on "
+    "the same images, each at its own size, with a new linear head on fixed features.",
+)
 values.floating(
     "eval_timeout",
     600.0,
@@ -49,3 +55,13 @@ values.some_of(
     "is for TensorBoard's embedding projector.",
 )
 values.string("eval_name", None, "Accepted for old commands; does nothing.")
+
+
+@values.check
+def _comparing_is_of_evaluation(mode, compare):
+    if compare and "eval" not in mode:
+        return (
+            f"--compare must not be given with --mode={mode}, got {compare}: it is for "
+            "eval and train_then_eval."
+        )
+    return None

@@ -20,6 +20,7 @@ _NOT_REMEMBERED = (
     "preset",
     "resume_with_other_flags",
     "eval_timeout",
+    "compare",
     "embed_formats",
     "preview_images",
     "preview_pairs",

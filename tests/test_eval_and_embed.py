@@ -308,3 +308,25 @@ def test_training_logs_whether_it_learns_and_says_when_it_does_not(start, tmp_pa
         "train/contrast_loss_chance",
         "train/supervised_acc",
     } <= tags
+
+
+def test_another_run_is_judged_on_the_same_images(start, bring, tmp_path):
+    bring(4)
+    other = ["--width_multiplier=0.125", "--image_size=12", "--evaluators=knn"]
+    code, out, err = start(
+        "--mode=train_then_eval", "--train_steps=1", *other, model_dir="other"
+    )
+    assert code == 0, err
+    path = str(tmp_path / "other")
+    compare = ["--mode=eval", "--evaluators=knn", "--eval_timeout=0"]
+    code, out, err = start(*compare, f"--compare={path}")
+    assert code == 0, err
+    assert f"  {path}" in out
+    here, there = (
+        json.loads((tmp_path / name / "result.json").read_text())
+        for name in ("run", "other")
+    )
+    for figure in ("knn_top_1_accuracy", "knn_mean_per_class_accuracy"):
+        assert here[f"eval/{path}/{figure}"] == there[f"eval/{figure}"]
+    code, out, err = start(*compare, f"--compare={path},{tmp_path / 'nowhere'}")
+    assert code == 2 and "--compare=" in err and "nowhere: no checkpoint there" in err

@@ -9,7 +9,12 @@ import tensorflow as tf
 from simclr_tf import keras_compat
 from simclr_tf.errors import UserError
 from simclr_tf.experiment import checkpoint_files, differences
-from simclr_tf.experiment.config import ENCODER_FIELDS, HEAD_FIELDS, RESNET_FIELDS
+from simclr_tf.experiment.config import (
+    ENCODER_FIELDS,
+    HEAD_FIELDS,
+    RESNET_FIELDS,
+    ModelConfig,
+)
 from simclr_tf.literal_paths import literal
 
 FORMAT = 1  # of what a checkpoint holds; a reader refuses those of a higher number
@@ -137,6 +142,12 @@ def describe(prefix, flag):
             f"up to {FORMAT}: take the release that wrote it, or a later one."
         )
     return about
+
+
+def networks_of(about):
+    """The `ModelConfig` of a `description`."""
+    fields = dataclasses.fields(ModelConfig)
+    return ModelConfig(**{field.name: about[field.name] for field in fields})
 
 
 def probe_of_head(prefix, config):

@@ -113,6 +113,7 @@ class EvalConfig:
     knn_neighbors: int = 20
     knn_temperature: float = 0.07
     compare_untrained: bool = False
+    compare: str | None = None
     eval_timeout: float = 600.0
     embed_formats: tuple[str, ...] = ("npz",)
 

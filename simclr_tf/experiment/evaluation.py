@@ -1,5 +1,6 @@
 """Evaluates and exports what a run has trained."""
 
+import dataclasses
 import functools
 import os
 
@@ -8,7 +9,15 @@ import numpy as np
 from simclr_tf import data, distribution, evaluation, export
 from simclr_tf.augmentation import EvaluationCrop
 from simclr_tf.errors import UserError
-from simclr_tf.experiment import files, labels, networks, reading, splits, table
+from simclr_tf.experiment import (
+    comparing,
+    files,
+    labels,
+    networks,
+    reading,
+    splits,
+    table,
+)
 from simclr_tf.training import _common
 
 
@@ -43,12 +52,7 @@ def evaluate(config, model, step, splits, probe_of_head=None, say=print):
     names = _evaluator_names(config, has_head)
     chief = distribution.is_chief(splits.strategy)
     rows = {"trained": _judge(config, model.encoder, splits, names, model)}
-    if config.eval.compare_untrained:
-        if splits.untrained is None:
-            with splits.strategy.scope():
-                encoder = networks.build_encoder(config)
-            splits.untrained = _judge(config, encoder, splits, names, None)
-        rows["untrained"] = splits.untrained
+    rows |= _judge_others(config, splits, names)
     results = {"global_step": float(step)}
     results["eval/regularization_loss"] = float(
         _common.l2_penalty(
@@ -57,7 +61,8 @@ def evaluate(config, model, step, splits, probe_of_head=None, say=print):
         )
     )
     for row, figures in rows.items():
-        prefix = "eval/" if row == "trained" else "eval/untrained_"
+        prefix = {"trained": "eval/", "untrained": "eval/untrained_"}
+        prefix = prefix.get(row, f"eval/{row}/")
         results |= {f"{prefix}{name}": value for name, value in figures.items()}
     for line in table.lines(rows):
         say(line)
@@ -77,15 +82,18 @@ class Splits:
 
     Attributes:
         num_classes: Int, of the evaluation split.
-        untrained: Dict, what `evaluate` found for an encoder with random weights, once
-            it did; it does not change from one checkpoint to the next.
+        compared: Dict from the path of another run to its `comparing.Other`.
+        of_others: Dict of what `evaluate` found for these, and for an encoder with
+            random weights, once it did; it is the same for every checkpoint.
 
     Raises:
-        UserError: If the evaluation split does not exist or has no labels.
+        UserError: If the evaluation split does not exist or has no labels, or a run to
+            be compared has no checkpoint.
     """
 
     def __init__(self, config, strategy):
-        self._config, self.strategy, self.untrained = config, strategy, None
+        self._config, self.strategy = config, strategy
+        self.compared, self.of_others = comparing.others(config), {}
         self._sources = {}
         self._source(training=False)
 
@@ -94,16 +102,21 @@ class Splits:
         """Int, classes of the splits that are open."""
         return max(source.num_classes for source in self._sources.values())
 
-    def features(self, encoder, training):
+    def features(self, encoder, training, image_size=None):
         """`Features` of the training split, or of the evaluation split.
 
         Args:
             encoder: Keras model.
             training: Bool, which split.
+            image_size: Int, what images are cropped to; None: as the flags say.
         """
-        limit = 0 if training else self._config.eval.eval_steps
+        config = self._config
+        if image_size:
+            its_data = dataclasses.replace(config.data, image_size=image_size)
+            config = dataclasses.replace(config, data=its_data)
+        limit = 0 if training else config.eval.eval_steps
         source = self._source(training)
-        found, _ = features_of(encoder, source, self._config, self.strategy, limit)
+        found, _ = features_of(encoder, source, config, self.strategy, limit)
         return found
 
     def require_classes(self, num_classes, probe_of_head=None):
@@ -234,16 +247,33 @@ def _evaluator_names(config, has_head):
 def _learners(config, has_head):
     """Those of them that learn from the training split."""
     names = _evaluator_names(config, has_head)
-    untrained = config.eval.compare_untrained
-    return [name for name in names if name != "head" or untrained]
+    others = config.eval.compare_untrained or config.eval.compare
+    return [name for name in names if name != "head" or others]
 
 
-def _judge(config, encoder, splits, names, model):
+def _judge_others(config, splits, names):
+    """Figures by row, of the untrained encoder and of those of other runs."""
+
+    def judge(row, make, image_size=None):
+        if row not in splits.of_others:
+            with splits.strategy.scope():
+                encoder = make()
+            found = _judge(config, encoder, splits, names, None, image_size)
+            splits.of_others[row] = found
+
+    if config.eval.compare_untrained:
+        judge("untrained", lambda: networks.build_encoder(config))
+    for path, other in splits.compared.items():
+        judge(path, other.load, other.image_size)
+    return splits.of_others
+
+
+def _judge(config, encoder, splits, names, model, image_size=None):
     """Figures of one encoder; without a trained model, a linear head is trained."""
-    test = splits.features(encoder, training=False)
+    test = splits.features(encoder, False, image_size)
     train = None
     if model is None or set(names) != {"head"}:
-        train = splits.features(encoder, training=True)
+        train = splits.features(encoder, True, image_size)
     known = {
         **evaluation.EVALUATORS,
         "knn": functools.partial(

@@ -31,6 +31,7 @@ _UNCOMPARED = {
     "preview_pairs",
     "embed_formats",
     "eval_timeout",
+    "compare",
     "stem",
     "seed",
     "train_epochs",

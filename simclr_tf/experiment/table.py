@@ -8,18 +8,22 @@ _TITLES = {
 
 
 def lines(rows):
-    """Lines of a table: an evaluator a line, and under it the untrained encoder's.
+    """Lines of a table: an evaluator a line, and under it the others' encoders.
 
     Args:
-        rows: Dict from "trained", and "untrained" where it was judged too, to figures
-            as `evaluation.evaluate_features` gives them.
+        rows: Dict from "trained", and from "untrained" and the paths of other runs
+            where these were judged too, to figures as `evaluation.evaluate_features`
+            gives them.
     """
-    yield _line("accuracy in %", "top-1", "95% interval", "top-5", "mean per class")
+    table = [("accuracy in %", "top-1", "95% interval", "top-5", "mean per class")]
     for name, title in _TITLES.items():
         for row, figures in rows.items():
             if f"{name}_top_1_accuracy" in figures:
                 label = title if row == "trained" else f"  {row}"
-                yield _line(label, *_cells(name, figures))
+                table.append((label, *_cells(name, figures)))
+    width = max(20, *(len(label) for label, *_ in table))
+    for label, *cells in table:
+        yield _line(label.ljust(width), *cells)
 
 
 def _cells(name, figures):
@@ -40,4 +44,4 @@ def _cells(name, figures):
 def _line(label, *cells):
     widths = (9, 16, 9, 17, 15)
     pairs = zip(cells, widths, strict=False)
-    return f"{label:<20}" + "".join(f"{cell:>{width}}" for cell, width in pairs)
+    return label + "".join(f"{cell:>{width}}" for cell, width in pairs)

@@ -5,7 +5,6 @@ import os
 
 from simclr_tf.errors import UserError
 from simclr_tf.experiment import checkpoints, networks
-from simclr_tf.experiment.config import ModelConfig
 from simclr_tf.training.classifier import Classifier
 from simclr_tf.training.teacher import SavedModelTeacher
 
@@ -55,10 +54,7 @@ def _from_checkpoint(config, path):
             f"--teacher={path} has no linear head, and so no logits: {prefix} was "
             "trained without labels. Fine-tune it first."
         )
-    fields = {
-        field.name: about[field.name] for field in dataclasses.fields(ModelConfig)
-    }
-    config = dataclasses.replace(config, model=ModelConfig(**fields))
+    config = dataclasses.replace(config, model=checkpoints.networks_of(about))
     teacher = Classifier(
         networks.build_encoder(config),
         about["num_classes"],

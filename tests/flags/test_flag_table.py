@@ -82,6 +82,7 @@ OURS = {
     "knn_neighbors": 20,
     "knn_temperature": 0.07,
     "compare_untrained": False,
+    "compare": None,
     "label_fraction": 1.0,
     "label_seed": 0,
     "label_file": None,
@@ -206,6 +207,7 @@ CHANGED = {
     "knn_neighbors": 5,
     "knn_temperature": 0.5,
     "compare_untrained": True,
+    "compare": "runs/a,runs/b",
     "label_fraction": 0.5,
     "label_seed": 7,
     "label_file": None,  # instead of a fraction
