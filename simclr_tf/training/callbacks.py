@@ -23,6 +23,7 @@ __all__ = [
 ]
 
 _STEPS_OF_ESTIMATE = 5
+_WORTH_SAYING = 30  # seconds that are left
 _PICTURES = 8  # of each view
 
 
@@ -211,8 +212,10 @@ class Progress(StepCallback):
         done = self.step - self._since_step
         if done == 1 + _STEPS_OF_ESTIMATE and self._bar is None:
             a_step = (time.monotonic() - self._first_ended) / _STEPS_OF_ESTIMATE
-            left = tqdm.tqdm.format_interval((self.total_steps - self.step) * a_step)
-            self._print(f"step {self.step}/{self.total_steps}  about {left} to go")
+            seconds = (self.total_steps - self.step) * a_step
+            if seconds > _WORTH_SAYING:
+                left = tqdm.tqdm.format_interval(seconds)
+                self._print(f"step {self.step}/{self.total_steps}  about {left} to go")
         if self._bar is not None:
             self._bar.set_postfix_str(self._figures(logs or {}), refresh=False)
             self._bar.update()
