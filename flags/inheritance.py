@@ -21,6 +21,7 @@ _NOT_REMEMBERED = (
     "resume_with_other_flags",
     "eval_timeout",
     "embed_formats",
+    "export_formats",
     "preview_images",
     "preview_pairs",
     "distribution",
