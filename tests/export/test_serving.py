@@ -2,6 +2,7 @@
 
 import base64
 import http.server
+import io
 import json
 import os
 import subprocess
@@ -29,16 +30,14 @@ saved_model_cli.main()
 """
 
 
-@pytest.fixture(scope="module", params=["with_head", "features_alone"])
-def model(request):
-    model = simclr_tf.SimCLR(
+@pytest.fixture(scope="module")
+def model():
+    return simclr_tf.SimCLR(
         tf_models.ResNet(depth=18, width_multiplier=0.0625, stem="cifar"),
         tf_models.ProjectionHead(num_layers=2, output_dim=8),
         augmentation=simclr_tf.augmentation.SimCLRAugmentation(16, seed=0),
         num_classes=2,
     )
-    model.served_head = model.linear_head if request.param == "with_head" else None
-    return model
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +48,7 @@ def version(model, tmp_path_factory):
         model.encoder,
         folder,
         image_size=16,
-        linear_head=model.served_head,
+        linear_head=model.linear_head,
         card={"data": "noise", "steps": 300, "accuracy": {"head": 0.5}},
     )
     return folder
@@ -66,10 +65,9 @@ def files(photos, tmp_path):
 
 
 def as_tensorflow_serving(serve, body):
-    """Its answer to a request, by the rules of "RESTful API" in its documentation.
+    """Its answer to a request in row format, by its documentation of its REST API.
 
-    Row format: an object with the one key b64 stands for bytes; one output is given
-    without its name.
+    An object with the one key b64 stands for bytes.
     """
     signature = serve.signatures[body.get("signature_name", "serving_default")]
     _, inputs = signature.structured_input_signature
@@ -87,8 +85,6 @@ def as_tensorflow_serving(serve, body):
         dict(zip(outputs, row, strict=True))
         for row in zip(*outputs.values(), strict=True)
     ]
-    if len(outputs) == 1:
-        rows = [value for row in rows for value in row.values()]
     return {"predictions": rows}
 
 
@@ -136,6 +132,13 @@ def test_a_rest_request_gets_what_saved_model_cli_gives(
     np.testing.assert_allclose(found[:1], wanted, atol=1e-4)
 
 
+def test_the_only_output_has_no_name_in_an_answer(files, monkeypatch):
+    answer = io.BytesIO(b'{"predictions": [[0.5, 1.0], [2.0, 3.0]]}')
+    monkeypatch.setattr(rest_features.urllib.request, "urlopen", lambda _: answer)
+    found = rest_features.features("http://server/v1/models/simclr", files[:2])
+    assert found == [[0.5, 1.0], [2.0, 3.0]]
+
+
 @pytest.mark.skipif(
     not hasattr(keras.layers, "TFSMLayer"), reason="Keras 2 has no TFSMLayer."
 )
@@ -171,7 +174,7 @@ def test_the_model_card_says_what_is_known(model, version):
     assert card["signatures"]["serving_default"]["inputs"] == taken
     outputs = card["signatures"]["serving_default"]["outputs"]
     assert outputs["features"] == {"dtype": "float32", "shape": [None, 32]}
-    assert ("logits" in outputs) == (model.served_head is not None)
+    assert set(outputs) == {"features", "logits", "probabilities"}
     text = (version / "README.md").read_text(encoding="utf-8")
     for words in ("- Data: noise\n", "- Steps: 300\n", "- Licence: not stated\n"):
         assert words in text
