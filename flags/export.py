@@ -2,15 +2,25 @@
 
 from flags import values
 
-FORMATS = ("saved_model", "onnx", "litert", "litert_int8", "keras", "safetensors")
+FORMATS = (
+    "saved_model",
+    "onnx",
+    "onnx_raw",
+    "litert",
+    "litert_raw",
+    "litert_int8",
+    "keras",
+    "safetensors",
+)
 
 values.some_of(
     "export_formats",
     ["saved_model"],
     FORMATS,
     "saved_model is written to saved_model/<step>/, the others are files in "
-    "export/<step>/. Each is read back and compared. onnx and safetensors need "
-    'packages of their own: pip install ".[onnx,safetensors]".',
+    "export/<step>/. Each is read back and compared. raw: with the preprocessing "
+    "inside, as in the SavedModel. onnx and safetensors need packages of their own: "
+    'pip install ".[onnx,safetensors]".',
 )
 values.string(
     "model_licence", None, "What the model card says of the licence of the weights."

@@ -287,7 +287,9 @@ def test_embed_without_a_checkpoint_is_one_line_and_writes_nothing(start, tmp_pa
 
 EXPORTED = {
     "onnx": "encoder.onnx",
+    "onnx_raw": "encoder_raw.onnx",
     "litert": "encoder.tflite",
+    "litert_raw": "encoder_raw.tflite",
     "litert_int8": "encoder_int8.tflite",
     "keras": "encoder.keras",
     "safetensors": "encoder.safetensors",

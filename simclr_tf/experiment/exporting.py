@@ -50,8 +50,7 @@ def export_model(config, model, prefix, results=None, say=print):
         folder = os.path.join(config.model_dir, "export" if kind.suffix else name)
         path = os.path.join(folder, step)
         if kind.suffix:
-            stem = "encoder_int8" if kind.calibrated else "encoder"
-            path = os.path.join(path, stem + kind.suffix)
+            path = os.path.join(path, kind.file)
         found = export.save(
             model.encoder,
             path,

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import importlib
+import os
 import typing
 
 import numpy as np
@@ -17,23 +18,31 @@ class Format:
     """One way to write an encoder down, and to read it back.
 
     Attributes:
-        suffix: Str that the file's name ends in; empty for a folder.
+        file: Str, what a run calls the file; empty for a folder.
         write: Callable `(networks, path, images)`: `ServedNetworks`, the path of a new
             file or folder, float32 images `[N, S, S, 3]` in [0, 1].
-        read: Callable from such a path to a function from float32 images to features
-            `[B, C]`, computed by whatever reads the format elsewhere.
+        read: Callable from such a path to a function from images to features `[B, C]`,
+            computed by whatever reads the format elsewhere.
+        raw: Bool, whether it takes uint8 images of any size and preprocesses them; else
+            float32 images that are preprocessed.
         packages: Dict from module to what installs it, beside TensorFlow.
         calibrated: Bool, whether `images` must be like those that will be served.
         bound: Float, the largest difference of a feature that passes, as a share of
             the largest feature.
     """
 
-    suffix: str
+    file: str
     write: typing.Callable
     read: typing.Callable
+    raw: bool = False
     packages: dict[str, str] = dataclasses.field(default_factory=dict)
     calibrated: bool = False
     bound: float = 1e-3
+
+    @property
+    def suffix(self):
+        """Str that the name of a file must end in; empty for a folder."""
+        return os.path.splitext(self.file)[1]
 
 
 class Comparison(typing.NamedTuple):
@@ -99,6 +108,7 @@ def compare(name, chosen, networks, path, images):
         UserError: If they differ by more than the format's bound.
     """
     read = chosen.read(path)
+    images = _as_raw(images) if chosen.raw else images
     found = [_compare(networks, read, images[:batch]) for batch in _BATCHES]
     worst = Comparison(
         float(np.max([each.difference for each in found])),
@@ -114,8 +124,15 @@ def compare(name, chosen, networks, path, images):
     return worst
 
 
+def _as_raw(images):
+    """uint8 images of another size, neither square nor that of the encoder."""
+    images = np.rint(255 * images).astype(np.uint8)
+    return np.pad(images, [(0, 0), (2, 3), (7, 4), (0, 0)], mode="symmetric")
+
+
 def _compare(networks, read, images):
-    wanted = np.asarray(networks.serve_preprocessed(images)["features"], np.float64)
+    wanted = networks.serve_in_float32(images)["features"]
+    wanted = np.asarray(wanted, np.float64)
     found = np.asarray(read(images), np.float64)
     tiny = np.finfo(np.float32).tiny
     scale = max(np.abs(wanted).max(), tiny)

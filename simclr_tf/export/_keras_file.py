@@ -83,7 +83,7 @@ def _read(file):
     )
 
 
-FORMAT = Format(".keras", _write, _read)
+FORMAT = Format("encoder.keras", _write, _read)
 
 
 def _settings_file(file):

@@ -78,11 +78,16 @@ class ServedNetworks:
             "preprocessed": tf.function(self.serve_preprocessed, [floats]),
         }
 
-    def of_one_size(self):
-        """`serve_preprocessed` as a `tf.function` of batches of any number."""
-        size = self.preprocess.image_size
-        images = tf.TensorSpec([None, size, size, 3], tf.float32, name="images")
-        return tf.function(self.serve_preprocessed, [images])
+    def converted(self, raw):
+        """`serve_in_float32` as a `tf.function` of batches of any number.
+
+        Args:
+            raw: Bool, whether of uint8 images of any size, or of float32 images of one.
+        """
+        size = None if raw else self.preprocess.image_size
+        dtype = tf.uint8 if raw else tf.float32
+        images = tf.TensorSpec([None, size, size, 3], dtype, name="images")
+        return tf.function(self.serve_in_float32, [images])
 
     def serve(self, images):
         """`features`, and what the linear head says, of uint8 images `[B, H, W, 3]`."""
@@ -95,6 +100,11 @@ class ServedNetworks:
                 self._preprocess_bytes, image_bytes, fn_output_signature=tf.float32
             )
         )
+
+    def serve_in_float32(self, images):
+        """The same of uint8 images, or of float images that need no preprocessing."""
+        raw = images.dtype == tf.uint8
+        return self.serve_preprocessed(self.preprocess(images) if raw else images)
 
     def serve_preprocessed(self, images):
         """The same of float images `[B, H, W, 3]` in [0, 1], computed in float32.

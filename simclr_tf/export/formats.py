@@ -21,8 +21,10 @@ from simclr_tf.export._serving import ServedNetworks
 
 FORMATS = {
     "saved_model": saved_model.FORMAT,
-    "onnx": onnx.FORMAT,
-    "litert": litert.FLOAT32,
+    "onnx": onnx.PREPROCESSED,
+    "onnx_raw": onnx.RAW,
+    "litert": litert.PREPROCESSED,
+    "litert_raw": litert.RAW,
     "litert_int8": litert.INT8,
     "keras": _keras_file.FORMAT,
     "safetensors": safetensors.FORMAT,
@@ -60,7 +62,8 @@ def save(
     the graph are its model card.
 
     `onnx`, `litert` and `litert_int8` compute what `preprocessed` does, of images of
-    `image_size` in batches of any size. `keras` is the encoder alone, to be trained
+    `image_size` in batches of any size; `onnx_raw` and `litert_raw` what
+    `serving_default` does, in float32. `keras` is the encoder alone, to be trained
     further. `safetensors` has the weights of a `tf_models.ResNet` under torchvision's
     names, see `simclr_tf.export.torchvision_names`.
 

@@ -150,7 +150,7 @@ RGB images. `serving_default` takes uint8, 0 to 255, of any height and width, an
 
 
 def _text(value):
-    return f"{value:,}" if isinstance(value, int) else printable(str(value))
+    return f"{value:,}" if type(value) is int else printable(str(value))
 
 
 def _settings(values):

@@ -1,25 +1,32 @@
 """The encoder as an ONNX graph, for onnxruntime and whatever else reads ONNX."""
 
+import functools
+
 from simclr_tf.export import _format
 
 _OPSET = 17  # read by every onnxruntime since 2022
 
 
-def write(networks, file, images):
-    """Writes what the SavedModel's `preprocessed` computes, by tf2onnx.
+def write(networks, file, images, raw=False):
+    """Writes what the SavedModel serves, in float32, by tf2onnx.
 
-    The graph takes `images`, float32 `[B, S, S, 3]` in [0, 1] of any batch size, and
-    gives `features` and, with a linear head, `logits` and `probabilities`.
+    The graph takes `images`, of any batch size, and gives `features` and, with a linear
+    head, `logits` and `probabilities`.
+
+    Args:
+        networks: `ServedNetworks`.
+        file: Str.
+        images: Not used.
+        raw: Bool, whether it takes uint8 `[B, H, W, 3]` of any size, as
+            `serving_default` does; else float32 `[B, S, S, 3]` in [0, 1].
     """
     del images
     import tf2onnx
 
-    function = networks.of_one_size()
+    function = networks.converted(raw)
     with _format.converting(networks, "ONNX"):
         model, _ = tf2onnx.convert.from_function(
-            function,
-            input_signature=function.input_signature,
-            opset=_OPSET,
+            function, input_signature=function.input_signature, opset=_OPSET
         )
     with open(file, "wb") as opened:
         opened.write(model.SerializeToString())
@@ -33,6 +40,12 @@ def read(file):
     return lambda images: session.run(["features"], {"images": images})[0]
 
 
-FORMAT = _format.Format(
-    ".onnx", write, read, packages={"tf2onnx": "onnx", "onnxruntime": "onnx"}
+_PACKAGES = {"tf2onnx": "onnx", "onnxruntime": "onnx"}
+PREPROCESSED = _format.Format("encoder.onnx", write, read, packages=_PACKAGES)
+RAW = _format.Format(
+    "encoder_raw.onnx",
+    functools.partial(write, raw=True),
+    read,
+    raw=True,
+    packages=_PACKAGES,
 )

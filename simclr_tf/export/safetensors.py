@@ -23,7 +23,7 @@ def write(networks, file, images):
             that torch knows.
     """
     del images
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     encoder = networks.encoder
     if not isinstance(encoder, tf_models.ResNet):
@@ -34,9 +34,8 @@ def write(networks, file, images):
         )
     with keras_compat.full_precision([encoder]):
         config = json.dumps(encoder.get_config())
-    save_file(
+    content = save(
         torchvision_names.tensors(encoder, networks.head_of_features),
-        file,
         metadata={
             "format": "pt",
             "input": "RGB images [B, 3, H, W] in [0, 1], nothing subtracted",
@@ -46,6 +45,8 @@ def write(networks, file, images):
             _CONFIG: config,
         },
     )
+    with open(file, "wb") as opened:
+        opened.write(content)
 
 
 def load(file):
@@ -76,4 +77,6 @@ def _read(file):
     return lambda images: encoder(images, training=False)
 
 
-FORMAT = Format(".safetensors", write, _read, packages={"safetensors": "safetensors"})
+FORMAT = Format(
+    "encoder.safetensors", write, _read, packages={"safetensors": "safetensors"}
+)

@@ -16,11 +16,13 @@ from simclr_tf import export
 from simclr_tf.errors import UserError
 from simclr_tf.export import formats
 
-SIZE = 16
+SIZE = 40  # above 32 pixels images are cropped
 PATHS = {
     "saved_model": "model",
     "onnx": "model.onnx",
+    "onnx_raw": "model_raw.onnx",
     "litert": "model.tflite",
+    "litert_raw": "model_raw.tflite",
     "litert_int8": "model_int8.tflite",
     "keras": "model.keras",
     "safetensors": "model.safetensors",
@@ -89,39 +91,47 @@ def save(model, folder, name, **kwargs):
     return path
 
 
-def assert_served(model, serve, images, atol=1e-4):
+def assert_served(model, serve, raw):
     """That all outputs are those of the model, in batches of 1 and 3."""
-    for batch in (images[:1], images[1:4]):
+    images = np.random.RandomState(1).rand(3, SIZE, SIZE, 3).astype("float32")
+    if raw:
+        images = np.random.RandomState(1).randint(0, 256, (3, 50, 57, 3), "uint8")
+    for batch in (images[:1], images):
         out = serve(batch)
-        features = np.asarray(model.features(batch))
+        seen = model.augmentation(batch, training=False) if raw else batch
+        features = np.asarray(model.features(seen))
         logits = np.asarray(model.classify(features))
-        np.testing.assert_allclose(out["features"], features, atol=atol)
-        np.testing.assert_allclose(out["logits"], logits, atol=atol)
+        np.testing.assert_allclose(out["features"], features, atol=1e-4)
+        np.testing.assert_allclose(out["logits"], logits, atol=1e-4)
         np.testing.assert_allclose(
-            out["probabilities"], tf.nn.softmax(logits), atol=atol
+            out["probabilities"], tf.nn.softmax(logits), atol=1e-4
         )
 
 
-def test_onnxruntime_serves_what_the_model_gives(model, images, tmp_path):
+@pytest.mark.parametrize("raw", [False, True])
+def test_onnxruntime_serves_what_the_model_gives(model, raw, tmp_path):
     pytest.importorskip("tf2onnx")
     onnxruntime = pytest.importorskip("onnxruntime")
-    session = onnxruntime.InferenceSession(save(model, tmp_path, "onnx"))
+    path = save(model, tmp_path, "onnx_raw" if raw else "onnx")
+    session = onnxruntime.InferenceSession(path)
     (taken,) = session.get_inputs()
-    assert (taken.name, taken.type) == ("images", "tensor(float)")
-    assert taken.shape[1:] == [SIZE, SIZE, 3]
+    assert taken.name == "images"
+    assert taken.type == ("tensor(uint8)" if raw else "tensor(float)")
     names = [output.name for output in session.get_outputs()]
 
     def serve(batch):
         return dict(zip(names, session.run(None, {"images": batch}), strict=True))
 
-    assert_served(model, serve, images)
+    assert_served(model, serve, raw)
 
 
 @pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated")
-def test_lite_rt_serves_what_the_model_gives(model, images, tmp_path):
-    interpreter = tf.lite.Interpreter(model_path=save(model, tmp_path, "litert"))
-    serve = interpreter.get_signature_runner("preprocessed")
-    assert_served(model, lambda batch: serve(images=batch), images)
+@pytest.mark.parametrize("raw", [False, True])
+def test_lite_rt_serves_what_the_model_gives(model, raw, tmp_path):
+    path = save(model, tmp_path, "litert_raw" if raw else "litert")
+    name = "serving_default" if raw else "preprocessed"
+    serve = tf.lite.Interpreter(model_path=path).get_signature_runner(name)
+    assert_served(model, lambda batch: serve(images=batch), raw)
 
 
 @pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated")
@@ -224,7 +234,7 @@ def test_wrong_arguments_are_one_line(images, tmp_path):
     with pytest.raises(UserError, match="litert_int8 needs representative_images"):
         export.save(encoder, path, SIZE, format="litert_int8")
     for wrong in (images[:, 1:], (255 * images).astype("uint8")):
-        with pytest.raises(UserError, match=r"must be float \[N, 16, 16, 3\].*got "):
+        with pytest.raises(UserError, match=r"must be float \[N, 40, 40, 3\].*got "):
             export.save(
                 encoder,
                 path,
