@@ -14,8 +14,9 @@ _CONFIG = "tf_models.ResNet"
 def write(networks, file, images):
     """Writes the weights under torchvision's names, and what they are of as metadata.
 
-    Metadata: `tf_models.ResNet`, the arguments of its constructor as JSON; `input`,
-    what it takes; `differs_from_torchvision`, lines of `torchvision_names.differences`.
+    Metadata: `tf_models.ResNet`, the arguments of its constructor as JSON; `input` and
+    `normalization`, what comes before it; `differs_from_torchvision`, the lines of
+    `torchvision_names.differences`.
     A linear head on the features is `fc`.
 
     Raises:
@@ -38,7 +39,8 @@ def write(networks, file, images):
         torchvision_names.tensors(encoder, networks.head_of_features),
         metadata={
             "format": "pt",
-            "input": "RGB images [B, 3, H, W] in [0, 1], nothing subtracted",
+            "input": "RGB images [B, 3, H, W] in [0, 1]",
+            "normalization": getattr(encoder, "normalization", "none"),
             "differs_from_torchvision": "; ".join(
                 torchvision_names.differences(encoder)
             ),
