@@ -46,6 +46,7 @@ def export_model(config, model, prefix, results=None, say=print):
     images = None
     if any(kind.calibrated for kind in chosen.values()):
         images = _representative_images(config)
+    card = _card(config, prefix, results)
     for name, kind in chosen.items():
         folder = os.path.join(config.model_dir, "export" if kind.suffix else name)
         path = os.path.join(folder, step)
@@ -61,7 +62,7 @@ def export_model(config, model, prefix, results=None, say=print):
             overwrite=True,
             format=name,
             representative_images=images,
-            card=_card(config, prefix, results),
+            card=card,
         )
         files.keep_newest(folder, config.keep_hub_module_max)
         if name == "saved_model":
@@ -80,8 +81,9 @@ def _representative_images(config):
     source = splits.open_training(config, say=lambda line: None)
     count = min(_REPRESENTATIVE, source.num_examples)
     rows = np.linspace(0, source.num_examples - 1, count).astype(np.int64)
+    source = data.Subset(source, rows)
     batches = data.eval_batches(
-        data.Subset(source, rows),
+        source,
         count,
         EvaluationCrop(config.data.image_size),
         bad_images=reading.bad_images(config, source, say=lambda line: None),
@@ -98,7 +100,7 @@ def _card(config, prefix, results):
     about = about or {}
     flags = about.get("flags", {})
     recipe = [name for part in _PARTS for name in part.__dataclass_fields__]
-    figures = results or _earlier_results(config, prefix)
+    figures = results or _earlier_results(prefix)
     return {
         "data": _data(flags, about.get("num_examples")),
         "steps": checkpoints.step_of(prefix),
@@ -117,11 +119,13 @@ def _data(flags, count):
     return f"{flags['dataset']}, split {flags['train_split']}{images}"
 
 
-def _earlier_results(config, prefix):
-    path = os.path.join(
-        os.path.dirname(prefix), f"result_{checkpoints.step_of(prefix)}.json"
-    )
-    if not os.path.exists(path):
+def _earlier_results(prefix):
+    """What an evaluation wrote beside a checkpoint; empty where there is none."""
+    name = f"result_{checkpoints.step_of(prefix)}.json"
+    try:
+        with open(
+            os.path.join(os.path.dirname(prefix), name), encoding="utf-8"
+        ) as file:
+            return json.load(file)
+    except (OSError, ValueError):
         return {}
-    with open(path, encoding="utf-8") as file:
-        return json.load(file)

@@ -56,8 +56,13 @@ def read(file):
     """The features that LiteRT's interpreter computes."""
     with _quietly():
         interpreter = tf.lite.Interpreter(model_path=file)
-    serve = interpreter.get_signature_runner()
-    return lambda images: serve(images=images)["features"]
+        serve = interpreter.get_signature_runner()
+
+    def features(images):
+        with _quietly():
+            return serve(images=images)["features"]
+
+    return features
 
 
 @contextlib.contextmanager

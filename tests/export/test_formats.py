@@ -135,8 +135,11 @@ def test_lite_rt_serves_what_the_model_gives(model, raw, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated")
-def test_lite_rt_in_8_bits_gives_about_what_the_model_gives(model, images, tmp_path):
+def test_lite_rt_in_8_bits_gives_about_what_the_model_gives(
+    model, images, tmp_path, capfd
+):
     path = save(model, tmp_path, "litert_int8", representative_images=images)
+    assert "inference_type" not in capfd.readouterr().err  # as its C++ code prints
     interpreter = tf.lite.Interpreter(model_path=path)
     dtypes = [detail["dtype"] for detail in interpreter.get_tensor_details()]
     assert dtypes.count(np.int8) > dtypes.count(np.float32)
