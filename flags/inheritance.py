@@ -22,6 +22,7 @@ _NOT_REMEMBERED = (
     "eval_timeout",
     "compare",
     "embed_formats",
+    "export_formats",
     "preview_images",
     "preview_pairs",
     "distribution",

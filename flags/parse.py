@@ -8,7 +8,7 @@ import textwrap
 from absl import flags as absl_flags
 
 # Each defines the flags of its theme.
-from flags import data, evaluation, inheritance, model, runtime, training
+from flags import data, evaluation, export, inheritance, model, runtime, training
 from flags.values import FLAGS, run_checks
 from simclr_tf.errors import UserError
 from simclr_tf.experiment.config import (
@@ -16,12 +16,13 @@ from simclr_tf.experiment.config import (
     DataConfig,
     DistributionConfig,
     EvalConfig,
+    ExportConfig,
     ModelConfig,
     RunConfig,
     TrainConfig,
 )
 
-_THEMES = (runtime, data, model, training, evaluation)
+_THEMES = (runtime, data, model, training, evaluation, export)
 _PRESETS = os.path.join(os.path.dirname(__file__), "presets")
 # Steps win over epochs, but those of a recipe do not win over epochs that are given.
 _STEPS_OF = {"train_epochs": "train_steps", "checkpoint_epochs": "checkpoint_steps"}
@@ -105,6 +106,7 @@ def _config(given):
             evaluators=tuple(FLAGS.evaluators),
             embed_formats=tuple(FLAGS.embed_formats),
         ),
+        export=_fill(ExportConfig, export_formats=tuple(FLAGS.export_formats)),
         devices=_fill(DistributionConfig, distribution=kind, **no_tpu),
         profile_steps=FLAGS.profile_steps and tuple(FLAGS.profile_steps),
         checkpoint_scope=runtime.scope_of(

@@ -9,11 +9,12 @@ values.one_of(
     "train",
     "train eval train_then_eval export embed preview prepare check".split(),
     "eval: judge the newest checkpoint, then each new one until the training is done; "
-    "see --eval_timeout. export: only write a SavedModel; eval and train_then_eval "
-    "write one too. embed: write the features of --eval_split. preview: write pictures "
-    "of random training images beside their views; it takes the flags of a training. "
-    "prepare: write a packed copy of --dataset to --model_dir, which --dataset then "
-    "takes. check: read every image of --train_split and report, without training.",
+    "see --eval_timeout. export: only write what --export_formats says, a SavedModel; "
+    "eval and train_then_eval write it too. embed: write the features of --eval_split. "
+    "preview: write pictures of random training images beside their views; it takes "
+    "the flags of a training. prepare: write a packed copy of --dataset to "
+    "--model_dir, which --dataset then takes. check: read every image of --train_split "
+    "and report, without training.",
 )
 values.string(
     "preset",
@@ -60,7 +61,11 @@ values.integer(
     "keep_checkpoint_max", 5, "Checkpoints to keep. 0: all.", low=0, high=10**6
 )
 values.integer(
-    "keep_hub_module_max", 1, "SavedModels to keep. 0: all.", low=0, high=10**6
+    "keep_hub_module_max",
+    1,
+    "SavedModels to keep, and as many of the other formats. 0: all.",
+    low=0,
+    high=10**6,
 )
 values.floating(
     "checkpoint_minutes",

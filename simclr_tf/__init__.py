@@ -2,6 +2,8 @@
 
 import importlib
 
+__version__ = "0.1.0"
+
 _HOMES = {
     "SimCLR": "simclr_tf.training.simclr",
     "Classifier": "simclr_tf.training.classifier",

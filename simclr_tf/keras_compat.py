@@ -5,6 +5,7 @@ again under `TF_USE_LEGACY_KERAS=1`.
 """
 
 import contextlib
+import importlib
 import inspect
 import warnings
 
@@ -12,6 +13,12 @@ import tensorflow as tf
 from tensorflow import keras
 
 IS_KERAS_3 = hasattr(keras, "ops")
+
+
+def version():
+    """Str, that of the package which `tf.keras` is: `keras` or `tf_keras`."""
+    package = keras.Model.__module__.split(".")[0]
+    return importlib.import_module(package).__version__
 
 
 def variable_path(variable):

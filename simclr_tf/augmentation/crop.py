@@ -194,9 +194,14 @@ class EvaluationCrop(_base.ImageLayer):
         boxes, _ = self.draw(_shapes(images)[:1])
         return tf.clip_by_value(resample(images, boxes, size), 0.0, 1.0)
 
+    @property
+    def takes_whole_images(self):
+        """Bool, whether images are resized as they are, not cropped to a square."""
+        return self.image_size <= 32
+
     def draw(self, shapes, seed=None):
         """The box of every picture, and no flip; see `RandomResizedCrop.draw`."""
-        if self.image_size <= 32:
+        if self.takes_whole_images:
             return tf.concat([tf.zeros_like(shapes), shapes], axis=1), None
         return center_box(shapes, *[self.image_size] * 2, self.crop_proportion), None
 

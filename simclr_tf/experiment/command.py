@@ -11,6 +11,7 @@ from simclr_tf.experiment import (
     checkpoints,
     embedding,
     evaluation,
+    exporting,
     files,
     following,
     loading,
@@ -41,6 +42,7 @@ def run(config, flag_values, say=print):
         checking.check(config, say)
         return
     files.require_possible(config.model_dir)  # before hours of work
+    exporting.require(config)
     strategy = distribution.make_strategy(**dataclasses.asdict(config.devices))
     chief = distribution.is_chief(strategy)
     with distribution.naming_lost_workers(strategy):
@@ -111,7 +113,7 @@ def _train(config, flag_values, strategy, splits, lock, say):
 
 
 def _deliver(config, model, prefix, step, splits, strategy, say):
-    """Judges a model where there are `splits`, and writes its SavedModel.
+    """Judges a model where there are `splits`, and writes its `--export_formats`.
 
     Args:
         config: `RunConfig`.
@@ -128,8 +130,9 @@ def _deliver(config, model, prefix, step, splits, strategy, say):
         splits.require_classes(model.num_classes, probe)
     if chief:
         files.make_directory(config.model_dir)
+    results = None
     if splits is not None:
-        evaluation.evaluate(config, model, step, splits, probe, say)
+        results = evaluation.evaluate(config, model, step, splits, probe, say)
     if not chief:
         return
     if strategy.num_replicas_in_sync > 1:
@@ -137,15 +140,10 @@ def _deliver(config, model, prefix, step, splits, strategy, say):
         of_checkpoint = dataclasses.replace(config, checkpoint=prefix)
         copy = checkpoints.unless_deleted(prefix, lambda: loading.load(of_checkpoint))
         if copy is None:
-            say(f"{prefix} was deleted before its SavedModel was written: left out.")
+            say(f"{prefix} was deleted before it was exported: left out.")
             return
         model, _ = copy
-    path = evaluation.export_model(config, model, step)
-    say(f"SavedModel: {path}")
-    say(
-        "Next: encoder = tf.saved_model.load("
-        f"{os.path.relpath(path)!r}).signatures['serving_default']"
-    )
+    exporting.export_model(config, model, prefix, results, say)
 
 
 def _say_nothing(line):

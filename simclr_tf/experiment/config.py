@@ -119,6 +119,14 @@ class EvalConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class ExportConfig:
+    """What the trained encoder is written as."""
+
+    export_formats: tuple[str, ...] = ("saved_model",)
+    model_licence: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
 class DistributionConfig:
     """On which devices; see `simclr_tf.distribution.make_strategy`."""
 
@@ -154,6 +162,7 @@ class RunConfig:
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
     eval: EvalConfig = EvalConfig()
+    export: ExportConfig = ExportConfig()
     devices: DistributionConfig = DistributionConfig()
 
     def flags(self):

@@ -1,4 +1,4 @@
-"""Evaluates and exports what a run has trained."""
+"""Evaluates what a run has trained."""
 
 import dataclasses
 import functools
@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 
-from simclr_tf import data, distribution, evaluation, export
+from simclr_tf import data, distribution, evaluation
 from simclr_tf.augmentation import EvaluationCrop
 from simclr_tf.errors import UserError
 from simclr_tf.experiment import (
@@ -291,20 +291,3 @@ def _judge(config, encoder, splits, names, model, image_size=None):
     for k in (1, 5) if "head" in names else ():
         figures[f"label_top_{k}_accuracy"] = figures[f"head_top_{k}_accuracy"]
     return figures
-
-
-def export_model(config, model, step):
-    """Writes `saved_model/<step>/` anew; returns its path."""
-    directory = os.path.join(config.model_dir, "saved_model")
-    path = os.path.join(directory, str(step))
-    export.save(
-        model.encoder,
-        path,
-        image_size=config.data.image_size,
-        projection_head=model.projection_head,
-        linear_head=model.linear_head,
-        ft_proj_selector=model.ft_proj_selector,
-        overwrite=True,
-    )
-    files.keep_newest(directory, config.keep_hub_module_max)
-    return path

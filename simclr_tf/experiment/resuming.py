@@ -30,6 +30,7 @@ _UNCOMPARED = {
     "preview_images",
     "preview_pairs",
     "embed_formats",
+    "export_formats",
     "eval_timeout",
     "compare",
     "stem",

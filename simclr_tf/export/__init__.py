@@ -1,6 +1,13 @@
 """The trained encoder, and its features, for use elsewhere."""
 
 from simclr_tf.export.features import save_features, save_projector
-from simclr_tf.export.saved_model import load_encoder, save
+from simclr_tf.export.formats import FORMATS, load_encoder, require, save
 
-__all__ = ["load_encoder", "save", "save_features", "save_projector"]
+__all__ = [
+    "FORMATS",
+    "load_encoder",
+    "require",
+    "save",
+    "save_features",
+    "save_projector",
+]

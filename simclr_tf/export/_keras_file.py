@@ -1,7 +1,8 @@
-"""The encoder as a `.keras` file beside the graph, to be trained further.
+"""The encoder as a `.keras` file: to be trained further, or used in Keras.
 
 Keras makes what a subclassed model consists of under the policy of the process that
-loads it; the policy that it was trained under stands in a file beside it.
+loads it. Inside of a SavedModel, the policy that it was trained under stands in a file
+beside it; a file alone computes in float32.
 """
 
 import contextlib
@@ -12,11 +13,14 @@ import zipfile
 from tensorflow import keras
 
 import tf_models  # noqa: F401  (registers the networks that a file may name)
+from simclr_tf import keras_compat
 from simclr_tf.errors import UserError
+from simclr_tf.export._format import Format
+from simclr_tf.training import _common
 
 
-def write(encoder, file):
-    """Writes a built encoder and, beside it, its policy of mixed precision.
+def save(encoder, file):
+    """Writes a built encoder.
 
     Args:
         encoder: Keras model.
@@ -32,15 +36,20 @@ def write(encoder, file):
             f"Encoder {type(encoder).__name__} cannot be saved: it, or a layer of it, "
             "must have a get_config() that returns the arguments of its __init__."
         ) from error
+
+
+def save_with_policy(encoder, file):
+    """Writes a built encoder and, beside it, its policy of mixed precision."""
+    save(encoder, file)
     with open(_settings_file(file), "w", encoding="utf-8") as settings:
         json.dump({"dtype_policy": encoder.dtype_policy.name}, settings)
 
 
-def read(file, custom_objects=None):
+def load(file, custom_objects=None):
     """The encoder in a file; code in a file is not run.
 
     Args:
-        file: Str, one that `write` wrote.
+        file: Str, one that was written here.
         custom_objects: Dict from name to class or function, or None.
 
     Returns:
@@ -50,7 +59,7 @@ def read(file, custom_objects=None):
         UserError: If it cannot be made in this process.
     """
     try:
-        with _policy_of(file):
+        with under_policy(_policy_of(file)):
             return keras.models.load_model(
                 file, custom_objects=custom_objects, compile=False, safe_mode=True
             )
@@ -61,23 +70,43 @@ def read(file, custom_objects=None):
         ) from error
 
 
+def _write(networks, file, images):
+    del images
+    with keras_compat.full_precision([networks.encoder]):
+        save(networks.encoder, file)
+
+
+def _read(file):
+    encoder = load(file)
+    return lambda images: _common.pooled(
+        keras_compat.call_in_mode(encoder, images, training=False)
+    )
+
+
+FORMAT = Format("encoder.keras", _write, _read)
+
+
 def _settings_file(file):
     return os.path.splitext(file)[0] + ".json"
 
 
 @contextlib.contextmanager
-def _policy_of(file):
-    """Makes the policy that an encoder was written under the global one."""
+def under_policy(name):
+    """Makes a policy of mixed precision the global one for a while."""
     before = keras.mixed_precision.global_policy()
     try:
-        if os.path.exists(_settings_file(file)):
-            with open(_settings_file(file), encoding="utf-8") as settings:
-                keras.mixed_precision.set_global_policy(
-                    json.load(settings)["dtype_policy"]
-                )
+        keras.mixed_precision.set_global_policy(name)
         yield
     finally:
         keras.mixed_precision.set_global_policy(before)
+
+
+def _policy_of(file):
+    """The name of the policy that an encoder was written under."""
+    if not os.path.exists(_settings_file(file)):
+        return "float32"
+    with open(_settings_file(file), encoding="utf-8") as settings:
+        return json.load(settings)["dtype_policy"]
 
 
 def _reason(file, custom_objects, error):

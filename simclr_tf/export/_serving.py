@@ -39,7 +39,13 @@ class ServedNetworks:
             if network is not None
         ]
         self._ft_proj_selector = ft_proj_selector
-        self._preprocess = EvaluationCrop(image_size)
+        self.preprocess = EvaluationCrop(image_size)
+
+    @property
+    def head_of_features(self):
+        """The linear head where it reads the encoder's features themselves, or None."""
+        reads_them = self.projection_head is None or self._ft_proj_selector == 0
+        return self.linear_head if reads_them else None
 
     def as_module(self):
         """A `tf.Module` of the networks' variables, for `tf.saved_model.save`.
@@ -62,7 +68,7 @@ class ServedNetworks:
         images = tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")
         # Ours takes any size; of others nothing is known.
         ours = hasattr(self.encoder, "endpoints")
-        size = None if ours else self._preprocess.image_size
+        size = None if ours else self.preprocess.image_size
         floats = tf.TensorSpec([None, size, size, 3], tf.float32, name="images")
         image_bytes = tf.TensorSpec([None], tf.string, name="image_bytes")
         return {
@@ -72,9 +78,20 @@ class ServedNetworks:
             "preprocessed": tf.function(self.serve_preprocessed, [floats]),
         }
 
+    def converted(self, raw):
+        """`serve_in_float32` as a `tf.function` of batches of any number.
+
+        Args:
+            raw: Bool, whether of uint8 images of any size, or of float32 images of one.
+        """
+        size = None if raw else self.preprocess.image_size
+        dtype = tf.uint8 if raw else tf.float32
+        images = tf.TensorSpec([None, size, size, 3], dtype, name="images")
+        return tf.function(self.serve_in_float32, [images])
+
     def serve(self, images):
         """`features`, and what the linear head says, of uint8 images `[B, H, W, 3]`."""
-        return self._outputs(self._preprocess(images))
+        return self._outputs(self.preprocess(images))
 
     def serve_image_bytes(self, image_bytes):
         """The same of encoded images `[B]`, each of its own size."""
@@ -83,6 +100,11 @@ class ServedNetworks:
                 self._preprocess_bytes, image_bytes, fn_output_signature=tf.float32
             )
         )
+
+    def serve_in_float32(self, images):
+        """The same of uint8 images, or of float images that need no preprocessing."""
+        raw = images.dtype == tf.uint8
+        return self.serve_preprocessed(self.preprocess(images) if raw else images)
 
     def serve_preprocessed(self, images):
         """The same of float images `[B, H, W, 3]` in [0, 1], computed in float32.
@@ -94,7 +116,7 @@ class ServedNetworks:
 
     def endpoints(self, images):
         """Every block group's output `[B, h, w, c]`, and the heads' in and outputs."""
-        images = self._preprocess(images)
+        images = self.preprocess(images)
         if hasattr(self.encoder, "endpoints"):
             outputs = dict(self.encoder.endpoints(images, training=False))
             features = outputs["final_avg_pool"]
@@ -110,7 +132,7 @@ class ServedNetworks:
         return {name: tf.identity(value) for name, value in outputs.items()}
 
     def _preprocess_bytes(self, encoded):
-        return self._preprocess(decode_for_serving(encoded))
+        return self.preprocess(decode_for_serving(encoded))
 
     def _outputs(self, images):
         """What is served of float images `[B, H, W, 3]` in [0, 1]."""

@@ -1,0 +1,99 @@
+"""The encoder for LiteRT (TensorFlow Lite), in float32 or in 8-bit integers."""
+
+import contextlib
+import functools
+import os
+import tempfile
+import warnings
+
+import tensorflow as tf
+
+from simclr_tf.export import _format
+
+
+def write(networks, file, images, raw=False, int8=False):
+    """Writes what the SavedModel serves, in float32.
+
+    The signature, `preprocessed` or, of raw images, `serving_default`, takes `images`
+    of any batch size and gives float32 `features` and, with a linear head, `logits` and
+    `probabilities`.
+
+    Args:
+        networks: `ServedNetworks`.
+        file: Str.
+        images: Float32 `[N, S, S, 3]`; with `int8`, the range of every tensor is what
+            it takes on these.
+        raw: Bool, whether it takes uint8 `[B, H, W, 3]` of any size, as the SavedModel
+            does; else float32 `[B, S, S, 3]` in [0, 1].
+        int8: Bool, whether weights and what is between the layers have 8 bits;
+            operations that LiteRT has in float32 alone stay so.
+    """
+    signature = "serving_default" if raw else "preprocessed"
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _format.converting(networks, "LiteRT"),
+        _quietly(),
+    ):
+        tf.saved_model.save(
+            networks.as_module(),
+            folder,
+            signatures={signature: networks.converted(raw)},
+        )
+        converter = tf.lite.TFLiteConverter.from_saved_model(
+            folder, signature_keys=[signature]
+        )
+        if int8:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.representative_dataset = lambda: (
+                (signature, {"images": image[None]}) for image in images
+            )
+        content = converter.convert()
+    with open(file, "wb") as opened:
+        opened.write(content)
+
+
+def read(file):
+    """The features that LiteRT's interpreter computes."""
+    with _quietly():
+        interpreter = tf.lite.Interpreter(model_path=file)
+        serve = interpreter.get_signature_runner()
+
+    def features(images):
+        with _quietly():
+            return serve(images=images)["features"]
+
+    return features
+
+
+@contextlib.contextmanager
+def _quietly():
+    """Without what the code of LiteRT tells its own makers, in C++ too."""
+    try:
+        stderr = os.dup(2)
+    except OSError:  # it is closed
+        yield
+        return
+    try:
+        with open(os.devnull, "w") as nowhere, warnings.catch_warnings():
+            os.dup2(nowhere.fileno(), 2)
+            # Of the interpreter, which has a package of its own with the same files.
+            warnings.filterwarnings("ignore", r"\s*Warning: tf.lite.Interpreter")
+            yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+
+
+PREPROCESSED = _format.Format("encoder.tflite", write, read)
+RAW = _format.Format(
+    "encoder_raw.tflite", functools.partial(write, raw=True), read, raw=True
+)
+# What is between two layers is rounded to 256 values over its range: up to 0.2% of it,
+# times as many roundings as there are layers, which partly cancel.
+INT8 = _format.Format(
+    "encoder_int8.tflite",
+    functools.partial(write, int8=True),
+    read,
+    calibrated=True,
+    bound=0.2,
+)

@@ -1,0 +1,84 @@
+"""A ResNet's weights as `.safetensors`, for torchvision's ResNet and its kin."""
+
+import json
+
+import tf_models
+from simclr_tf import keras_compat
+from simclr_tf.errors import UserError
+from simclr_tf.export import _keras_file, torchvision_names
+from simclr_tf.export._format import Format
+
+_CONFIG = "tf_models.ResNet"
+
+
+def write(networks, file, images):
+    """Writes the weights under torchvision's names, and what they are of as metadata.
+
+    Metadata: `tf_models.ResNet`, the arguments of its constructor as JSON; `input` and
+    `normalization`, what comes before it; `differs_from_torchvision`, the lines of
+    `torchvision_names.differences`.
+    A linear head on the features is `fc`.
+
+    Raises:
+        UserError: If the encoder is no `tf_models.ResNet`: other networks have no names
+            that torch knows.
+    """
+    del images
+    from safetensors.numpy import save
+
+    encoder = networks.encoder
+    if not isinstance(encoder, tf_models.ResNet):
+        raise UserError(
+            "Export format safetensors is for tf_models.ResNet, whose layers have "
+            f"names in torchvision; got {type(encoder).__name__}. Take saved_model, "
+            "onnx, litert or keras."
+        )
+    with keras_compat.full_precision([encoder]):
+        config = json.dumps(encoder.get_config())
+    content = save(
+        torchvision_names.tensors(encoder, networks.head_of_features),
+        metadata={
+            "format": "pt",
+            "input": "RGB images [B, 3, H, W] in [0, 1]",
+            "normalization": getattr(encoder, "normalization", "none"),
+            "differs_from_torchvision": "; ".join(
+                torchvision_names.differences(encoder)
+            ),
+            _CONFIG: config,
+        },
+    )
+    with open(file, "wb") as opened:
+        opened.write(content)
+
+
+def load(file):
+    """The encoder in a file that `write` wrote.
+
+    Raises:
+        UserError: If it is another file, or damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, "np") as opened:
+            config = json.loads((opened.metadata() or {})[_CONFIG])
+            named = {name: opened.get_tensor(name) for name in opened.keys()}
+        with _keras_file.under_policy("float32"):
+            encoder = tf_models.ResNet.from_config(config)
+        torchvision_names.assign(encoder, named)
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{file} must be a file that `simclr_tf.export.save` wrote, whole: "
+            f"{type(error).__name__}: {error}."
+        ) from error
+    return encoder
+
+
+def _read(file):
+    encoder = load(file)
+    return lambda images: encoder(images, training=False)
+
+
+FORMAT = Format(
+    "encoder.safetensors", write, _read, packages={"safetensors": "safetensors"}
+)
