@@ -13,6 +13,7 @@ from simclr_tf.experiment import (
     evaluation,
     files,
     following,
+    importing,
     loading,
     locking,
     packing,
@@ -41,6 +42,9 @@ def run(config, flag_values, say=print):
         checking.check(config, say)
         return
     files.require_possible(config.model_dir)  # before hours of work
+    if config.mode == "import":
+        importing.import_run(config, flag_values, say)
+        return
     strategy = distribution.make_strategy(**dataclasses.asdict(config.devices))
     chief = distribution.is_chief(strategy)
     with distribution.naming_lost_workers(strategy):

@@ -32,6 +32,8 @@ _UNCOMPARED = {
     "embed_formats",
     "eval_timeout",
     "stem",
+    "input_normalization",
+    "source",
     "seed",
     "train_epochs",
     "train_steps",

@@ -193,6 +193,7 @@ def test_what_is_frozen_keeps_weights_and_statistics(block):
     [
         {"depth": 18, "stem": "cifar", "se_ratio": 0.25},
         {"depth": 50, "sk_ratio": 0.0625, "global_bn": False},
+        {"depth": 18, "variant": "torchvision", "normalization": "imagenet"},
     ],
 )
 def test_keras_file_round_trip(arguments, tmp_path):
@@ -232,7 +233,19 @@ def test_mixed_precision_gives_float32_features_near_those_of_float32(policy):
         ({"width_multiplier": 0}, "`width_multiplier` must be positive, got 0"),
         ({"sk_ratio": -1}, "`sk_ratio` must be >= 0, got -1"),
         ({"se_ratio": -1}, "`se_ratio` must be >= 0"),
-        ({"stem": "small"}, '`stem` must be "imagenet" or "cifar", got'),
+        (
+            {"stem": "small"},
+            r"`stem` must be one of \('imagenet', 'cifar', .*got 'small",
+        ),
+        (
+            {"variant": "b"},
+            r"`variant` must be one of \('simclr', 'torchvision'\), got",
+        ),
+        (
+            {"normalization": "x"},
+            "`normalization` must be one of none, imagenet, or si",
+        ),
+        ({"normalization": "1,1,1,1,1,0"}, "deviations > 0, got '1,1,1,1,1,0'"),
         ({"batch_norm_decay": 1}, r"`batch_norm_decay` must be in \[0, 1\)"),
     ],
 )
