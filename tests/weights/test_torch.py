@@ -3,15 +3,20 @@
 These are stored: `scripts/make_torch_reference.py` made them.
 """
 
+import importlib.util
 import os
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from simclr_tf import export
 from simclr_tf.errors import UserError
+from simclr_tf.weights import comparison, importing
 from tests.weights import torch_networks
+from tf_models import resnet
 
 RESNETS = torch_networks.RESNETS  # see tests/conftest.py
 IMAGES = torch_networks.images()
@@ -117,27 +122,36 @@ def test_a_file_of_torch_save():
     assert_same(imported.encoder(IMAGES), expected, tolerance=1e-2)
     assert imported.step == 5
     expected = torch_networks.reference("resnet18")[0]["conv1.weight"]
-    kernel = np.array(imported.encoder.stem_0.convolution.convolution.kernel)
+    kernel = imported.encoder.stem_0.convolution.convolution.kernel.numpy()
     np.testing.assert_array_equal(kernel, expected.transpose(2, 3, 1, 0))
 
 
-def test_torch_itself_gives_the_same_features(tmp_path):
-    torch = pytest.importorskip("torch")
-    models = pytest.importorskip("torchvision.models")
-    torch.manual_seed(0)
-    for network in (models.resnet18(), models.resnet50()):
-        for module in network.modules():
-            if isinstance(module, torch.nn.BatchNorm2d):
-                torch.nn.init.normal_(module.running_mean)
-                torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
-                torch.nn.init.uniform_(module.weight, 0.5, 1.5)
-        torch.save(network.state_dict(), tmp_path / "network.pth")
-        imported = export.import_checkpoint(str(tmp_path / "network.pth"))
-        normalized = (IMAGES - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
-        images = torch.from_numpy(normalized.astype("float32")).permute(0, 3, 1, 2)
-        with torch.no_grad():
-            logits = network.eval()(images).numpy()
-        assert_same(imported.linear_head(imported.encoder(IMAGES)), logits)
+SAVE = """
+import sys, torch, torchvision
+torch.manual_seed(0)
+network = torchvision.models.get_model(sys.argv[1])
+for module in network.modules():
+    if isinstance(module, torch.nn.BatchNorm2d):
+        for tensor in (module.running_var, module.weight):
+            torch.nn.init.uniform_(tensor, 0.5, 1.5)
+        for tensor in (module.running_mean, module.bias):
+            torch.nn.init.normal_(tensor)
+torch.save(network.state_dict(), sys.argv[2])
+"""
+
+
+@pytest.mark.parametrize("network", ["resnet18", "resnet50"])
+def test_torchvision_itself_gives_the_same_features(network, tmp_path, monkeypatch):
+    if not all(map(importlib.util.find_spec, ("torch", "torchvision"))):
+        pytest.skip("needs torch and torchvision")
+    monkeypatch.setitem(resnet._BLOCKS, 18, (False, (2, 2, 2, 2)))
+    monkeypatch.setitem(resnet._BLOCKS, 50, (True, (3, 4, 6, 3)))
+    path = str(tmp_path / "network.pth")
+    subprocess.run([sys.executable, "-c", SAVE, network, path], check=True)
+    imported = export.import_checkpoint(path)
+    assert imported.linear_head.num_classes == 1000
+    difference = comparison.compare(importing.read(path).found.run, imported.encoder)
+    assert 0 < difference < 1e-4
 
 
 @pytest.mark.parametrize(
