@@ -12,10 +12,11 @@ values.string(
 values.one_of(
     "stem",
     "auto",
-    ["auto", "cifar", "cifar_padded", "cifar_pool", "imagenet"],
+    ["auto", "cifar", "cifar_no_relu", "cifar_padded", "cifar_pool", "imagenet"],
     "First layers of the ResNet. cifar: for small pictures, one convolution at full "
-    "size; cifar_padded: with two pixels of zeros around, as in solo-learn; "
-    "cifar_pool: with max pooling behind. auto: cifar up to --image_size=32, else "
+    "size. As networks of PyTorch have it, cifar_no_relu: without ReLU, in lightly; "
+    "cifar_padded: with two pixels of zeros around, in solo-learn; cifar_pool: with "
+    "max pooling behind. auto: cifar up to --image_size=32, else "
     "imagenet; in --mode=import as the weights say.",
 )
 values.one_of(

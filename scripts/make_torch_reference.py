@@ -24,12 +24,14 @@ BASIC, BOTTLENECK = (counts for _, counts in torch_networks.RESNETS.values())
 class Network(nn.Module):
     """`torchvision.models.ResNet`, with as many filters as it is asked for."""
 
-    def __init__(self, block, counts, filters, kernel_size=7, padding=3, pools=True):
+    def __init__(
+        self, block, counts, filters, kernel_size=7, padding=3, pools=True, relu=True
+    ):
         super().__init__()
         strides = 2 if kernel_size == 7 else 1
         self.conv1 = nn.Conv2d(3, filters, kernel_size, strides, padding, bias=False)
         self.bn1 = nn.BatchNorm2d(filters)
-        self.relu = nn.ReLU()
+        self.relu = nn.ReLU() if relu else nn.Identity()
         self.maxpool = nn.MaxPool2d(3, 2, 1) if pools else nn.Identity()
         channels = filters
         for group, count in enumerate(counts):
@@ -62,6 +64,9 @@ NETWORKS = {
     "resnet50_wide": Network(resnet.Bottleneck, BOTTLENECK, 4),
     "resnet18_cifar": Network(resnet.BasicBlock, BASIC, 2, 3, 1, pools=False),
     "resnet18_cifar_padded": Network(resnet.BasicBlock, BASIC, 2, 3, 2, pools=False),
+    "resnet18_cifar_no_relu": Network(
+        resnet.BasicBlock, BASIC, 2, 3, 1, pools=False, relu=False
+    ),
     "resnet18_cifar_pool": Network(resnet.BasicBlock, BASIC, 2, 3, 1),
 }
 

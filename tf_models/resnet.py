@@ -15,7 +15,7 @@ _BLOCKS = {  # depth: whether blocks are bottlenecks, blocks in each group
     152: (True, (3, 8, 36, 3)),
     200: (True, (3, 24, 36, 3)),
 }
-_STEMS = ("imagenet", "cifar", "cifar_padded", "cifar_pool")
+_STEMS = ("imagenet", "cifar", "cifar_no_relu", "cifar_padded", "cifar_pool")
 _VARIANTS = ("simclr", "torchvision")
 
 
@@ -52,9 +52,10 @@ class ResNet(keras.Model):
             of ResNet-D. SimCLRv2 uses 0.0625.
         se_ratio: Float >= 0; > 0 turns on squeeze-and-excitation.
         stem: "imagenet", which divides height and width by 4, or "cifar", one 3x3
-            convolution, for pictures of about 32 pixels. "cifar_padded" is that of
-            solo-learn, which sees two pixels of zeros around the images; "cifar_pool"
-            has the max pooling of "imagenet" behind it.
+            convolution, for pictures of about 32 pixels. PyTorch has others like it:
+            "cifar_padded", which sees two pixels of zeros around images, in solo-learn;
+            "cifar_no_relu", without ReLU, in lightly's Sequential of its small ResNet;
+            "cifar_pool", with the max pooling of "imagenet" behind it.
         variant: "simclr", or "torchvision" for networks of PyTorch: no projection where
             a block leaves the shape as it is (the first one of ResNet-18 and 34), and
             max pooling padded on all four sides, not below and on the right alone.
@@ -132,7 +133,12 @@ class ResNet(keras.Model):
             shapes = [(64, 7, 2)]
         return [
             ConvolutionNorm(
-                self._filters(filters), size, strides, norm=norm, name=f"stem_{i}"
+                self._filters(filters),
+                size,
+                strides,
+                relu=self.stem != "cifar_no_relu",
+                norm=norm,
+                name=f"stem_{i}",
             )
             for i, (filters, size, strides) in enumerate(shapes)
         ]
@@ -223,7 +229,7 @@ class ResNet(keras.Model):
         return (tf.cast(images, tf.float32) - means) / deviations
 
     def _max_pool(self, images):
-        if self.variant == "torchvision":  # no value is below the zeros: ReLU is behind
+        if self.variant == "torchvision":  # after a ReLU no value is below the zeros
             return tf.nn.max_pool2d(convolution.pad(images, 1), 3, 2, "VALID")
         return tf.nn.max_pool2d(images, 3, 2, "SAME")
 

@@ -82,6 +82,12 @@ def _of(config, architecture):
     data = config.data
     if encoder["stem"] != "imagenet" and data.image_size == type(data)().image_size:
         data = dataclasses.replace(data, image_size=_SMALL)
+    layers = head["num_layers"] if head["mode"] != "none" else 0
+    if config.train.ft_proj_selector > layers:
+        raise UserError(
+            f"its projection head has {layers} layers, and --ft_proj_selector="
+            f"{config.train.ft_proj_selector} asks for more."
+        )
     train = dataclasses.replace(config.train, train_mode="pretrain")
     return dataclasses.replace(config, model=model, data=data, train=train)
 
@@ -101,5 +107,7 @@ def _report(config, found, architecture):
         f"{network.input_normalization}"
     )
     yield f"  matched    {len(found.arrays)} variables, none of the encoder missing"
+    if found.assumed:
+        yield f"  assumed    {', '.join(found.assumed)}"
     if found.left_over:
         yield f"  left over  {report.shortened(found.left_over)}"

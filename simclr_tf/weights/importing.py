@@ -54,7 +54,8 @@ def import_checkpoint(path, stem="auto", normalization="auto"):
             torchvision, lightly or solo-learn save it, `.safetensors`, or `.pth` or
             `.ckpt`, whose pickle is not run.
         stem: Str, the `stem` of `tf_models.ResNet`. "auto" takes "imagenet", or for a
-            first kernel of 3x3 "cifar"; of solo-learn "cifar_padded".
+            first kernel of 3x3 "cifar", of solo-learn "cifar_padded", of lightly's own
+            ResNet in a Sequential "cifar_no_relu".
         normalization: Str, its `normalization`. "auto" takes "imagenet" for PyTorch,
             else "none".
 

@@ -8,9 +8,10 @@
 | `fc`; solo-learn's `classifier` | `linear_head` |
 
 Around these stand prefixes such as `backbone.` or `module.encoder.`. In lightly's
-`backbone.0`, `backbone.1`, ... a Sequential numbers the children of the network, and
-its own small networks call the projection `shortcut`. Projection heads there are of
-other layers than ours, with biases: they are left over.
+`backbone.0`, `backbone.1`, ... a Sequential numbers the children of the network. Its
+own small network calls the projection `shortcut`, may keep statistics of several parts
+of a batch, and its ReLU behind `bn1` is no child, so that a Sequential of it has none.
+Projection heads there are of other layers than ours, with biases: they are left over.
 """
 
 import re
@@ -47,8 +48,11 @@ def read(arrays, step=0):
         small_stem=_small_stem(arrays, prefix),
         normalization="imagenet",
         step=step,
+        assumed=["images normalised as for ImageNet (else --input_normalization)"],
         run=comparison.of_torchvision(weights),
     )
+    if "conv1.weight" in weights and weights["conv1.weight"].shape[-1] == 3:
+        found.assumed.append(f"the stem {found.small_stem} (else --stem)")
     parts = ["middle", "last"]
     if "layer1.0.conv3.weight" in names:
         parts = ["first", *parts]
@@ -60,6 +64,7 @@ def read(arrays, step=0):
             found.arrays[f"encoder/{place}"] = _transposed(arrays[theirs])
     heads = _linear_head(arrays, prefix, found.arrays)
     found.arrays |= {name: _transposed(arrays[key]) for name, key in heads.items()}
+    found.arrays |= _of_whole_batches(found.arrays)
     used = {*names.values(), *heads.values()}
     found.left_over = [n for n in arrays if n not in used and not n.endswith(_COUNTER)]
     return found
@@ -129,10 +134,25 @@ def _place(name, parts):
 
 
 def _small_stem(arrays, prefix):
-    """The stem that a kernel of 3x3 means: solo-learn pads it with one pixel more."""
+    """The stem that a kernel of 3x3 means."""
+    if f"{prefix}0.weight" in arrays and f"{prefix}2.0.conv1.weight" in arrays:
+        return "cifar_no_relu"
     is_inside = prefix in ("backbone.", "encoder.")
     of_solo_learn = is_inside and "classifier.weight" in arrays
     return "cifar_padded" if of_solo_learn else "cifar"
+
+
+def _of_whole_batches(encoder):
+    """Statistics of batches, by our names, where there are those of their parts."""
+    means = {}
+    for name, array in encoder.items():
+        place, kind = name.rsplit("/", 1)
+        gamma = encoder.get(f"{place}/gamma")
+        if kind.startswith("moving_") and gamma is not None and array.ndim == 1:
+            parts, rest = divmod(len(array), max(1, gamma.size))
+            if parts > 1 and not rest:
+                means[name] = array.reshape(parts, -1).mean(axis=0)
+    return means
 
 
 def _linear_head(arrays, prefix, encoder):

@@ -24,8 +24,10 @@ def main(folder):
     if about["stem"] != "imagenet":
         padding = 2 if about["stem"] == "cifar_padded" else 1
         network.conv1 = torch.nn.Conv2d(3, 64, 3, padding=padding, bias=False)
-    if about["stem"] in ("cifar", "cifar_padded"):
+    if about["stem"] not in ("imagenet", "cifar_pool"):
         network.maxpool = torch.nn.Identity()
+    if about["stem"] == "cifar_no_relu":
+        network.relu = torch.nn.Identity()
     network.fc = torch.nn.Identity()
     with np.load(os.path.join(folder, "weights.npz")) as weights:
         state = {name: torch.from_numpy(weights[name]) for name in weights}

@@ -100,6 +100,8 @@ def test_the_report(home, tmp_path, capsys):
     assert "images     64 px, normalization none" in out
     # Of the stem 5, of five blocks 10, of three shortcuts 5, of the head 2.
     assert "matched    72 variables" in out
+    assert "assumed    images normalised as for ImageNet" in out
+    assert "the stem cifar_padded (else --stem)" in out
     assert "left over  projector.0.bias" in out
     before = sorted(path.name for path in (tmp_path / "run").iterdir())
     assert command(*arguments) == 2
@@ -107,10 +109,12 @@ def test_the_report(home, tmp_path, capsys):
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == before
 
 
-def test_a_stem_of_another_kernel_is_refused(home, tmp_path, capsys):
+def test_a_stem_or_a_layer_that_is_not_there_is_refused(home, tmp_path, capsys):
     source = f"--source={home / 'network.safetensors'}"
     folder = tmp_path / "run"
     arguments = ["--mode=import", source, f"--model_dir={folder}"]
     assert command(*arguments, "--stem=imagenet") == 2
     assert "1 are of another shape" in capsys.readouterr().err
+    assert command(*arguments, "--ft_proj_selector=1") == 2
+    assert "its projection head has 0 layers" in capsys.readouterr().err
     assert not folder.exists()

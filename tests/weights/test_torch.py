@@ -79,9 +79,9 @@ def sequential(children):
             "imagenet",
         ),
         (
-            "resnet18_cifar",
+            "resnet18_cifar_no_relu",  # it is no child of lightly's ResNet
             sequential("conv1 bn1 layer1 layer2 layer3 layer4"),
-            "cifar",
+            "cifar_no_relu",
         ),
         (
             "resnet18_cifar",
@@ -98,6 +98,18 @@ def test_prefixes_and_numbers_of_lightly(network, rename, stem, tmp_path):
     imported = export.import_checkpoint(write(tmp_path / "weights", values))
     assert_same(imported.encoder(IMAGES), expected)
     assert imported.encoder.stem == stem
+
+
+def test_statistics_of_parts_of_a_batch_are_averaged(tmp_path):
+    values, expected = torch_networks.reference("resnet18")
+    for name in values:
+        if "running" in name:
+            one = values[name]
+            values[name] = np.concatenate(
+                [0.5 * one, 1.5 * one, 0.75 * one, 1.25 * one]
+            )
+    imported = export.import_checkpoint(write(tmp_path / "weights", values))
+    assert_same(imported.encoder(IMAGES), expected)
 
 
 def test_solo_learn_pads_by_two_and_has_a_classifier(tmp_path):
