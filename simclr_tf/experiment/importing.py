@@ -38,7 +38,9 @@ def import_run(config, flag_values, say=print):
         for line in _report(config, found, architecture):
             say(line)
         difference = comparison.compare(found.run, model.encoder)
-        if difference is not None:
+        if difference is None:
+            say("  compared   no: the source cannot run here")
+        else:
             say(f"  compared   features differ by {difference:.1e} from the source's")
     about = checkpoints.description(config, model, 0, train_steps=found.step)
     files.make_directory(folder)

@@ -78,9 +78,12 @@ def of_torchvision(weights):
             np.savez(os.path.join(folder, "weights.npz"), **arrays)
             about = json.dumps({"depth": encoder.depth, "stem": encoder.stem})
             atomic.write(os.path.join(folder, "about.json"), about)
-            command = [sys.executable, _PROGRAM, folder]
-            done = subprocess.run(command, capture_output=True, timeout=_SECONDS)
-            if done.returncode:
+            try:
+                command = [sys.executable, _PROGRAM, folder]
+                subprocess.run(
+                    command, capture_output=True, timeout=_SECONDS, check=True
+                )
+            except subprocess.SubprocessError:
                 return None
             return np.load(os.path.join(folder, "features.npy"))
 

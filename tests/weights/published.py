@@ -14,6 +14,8 @@ import tensorflow as tf
 
 NAMES = os.path.join(os.path.dirname(__file__), "published_names.json")
 SHRINK = 16  # filters are divided by it
+IMAGES = np.random.RandomState(1).uniform(size=[2, 40, 40, 3]).astype("float32")
+NORM = ("gamma", "beta", "moving_mean", "moving_variance")
 
 
 def literal_names(code, network):
@@ -64,6 +66,14 @@ def write_tf1(prefix, values):
         tensor_names=list(values),
         shape_and_slices=[""] * len(values),
         tensors=[tf.constant(value) for value in values.values()],
+    )
+
+
+def write_tf2(values, folder):
+    """Writes a checkpoint of TensorFlow 2, of objects at literal paths."""
+    root = tree(values)
+    tf.train.Checkpoint(model=root.model, global_step=root.global_step).write(
+        str(folder / "ckpt-7")
     )
 
 
@@ -155,3 +165,9 @@ class Network:
             summary = tf.nn.relu(tf.nn.conv2d(summary, squeeze, 1, "SAME") + bias)
             x = x * tf.sigmoid(tf.nn.conv2d(summary, gate, 1, "SAME") + gate_bias)
         return tf.nn.relu(x + shortcut)
+
+
+def assert_same(features, expected):
+    scale = np.abs(expected).max()
+    np.testing.assert_allclose(features, expected, atol=1e-4 * scale)
+    assert np.std(expected) > 0.01 * scale  # they do tell images apart

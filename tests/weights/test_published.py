@@ -9,16 +9,14 @@ from simclr_tf import export
 from simclr_tf.errors import UserError
 from simclr_tf.weights import architecture, tf1
 from tests.weights import published
-from tf_models import resnet
+from tests.weights.published import IMAGES, NORM, assert_same, write_tf2
 
 RESNETS = {}  # those of the paper, see tests/conftest.py
-IMAGES = np.random.RandomState(1).uniform(size=[2, 40, 40, 3]).astype("float32")
 RECIPES = {
     "r18_32": {"bottleneck": False, "blocks": (2, 2, 2, 2), "small": True},
     "r50_224": {"bottleneck": True, "blocks": (3, 4, 6, 3)},
     "r50_sk_224": {"bottleneck": True, "blocks": (3, 4, 6, 3), "sk": True},
 }
-NORM = ("gamma", "beta", "moving_mean", "moving_variance")
 
 
 def numbered(values, layer, kind):
@@ -44,12 +42,6 @@ def network_of_tf1(values):
         for name in numbered(values, "batch_normalization", "gamma")
     ]
     return published.Network(kernels, norms)
-
-
-def assert_same(features, expected):
-    scale = np.abs(expected).max()
-    np.testing.assert_allclose(features, expected, atol=1e-4 * scale)
-    assert np.std(expected) > 0.01 * scale  # they do tell images apart
 
 
 @pytest.mark.parametrize("network", RECIPES)
@@ -112,13 +104,6 @@ def network_of_tf2(values, paths):
     return published.Network([values[kernel] for kernel, _ in paths], norms)
 
 
-def write_checkpoint(values, folder):
-    root = published.tree(values)
-    tf.train.Checkpoint(model=root.model, global_step=root.global_step).write(
-        str(folder / "ckpt-7")
-    )
-
-
 def write_saved_model(values, folder):
     """As the code does: variables have a shorter path in a list beside the model."""
     root = published.tree(values)
@@ -129,7 +114,7 @@ def write_saved_model(values, folder):
     tf.saved_model.save(module, str(folder))
 
 
-@pytest.mark.parametrize("write", [write_checkpoint, write_saved_model])
+@pytest.mark.parametrize("write", [write_tf2, write_saved_model])
 def test_tf2_of_resnet_18(write, tmp_path):
     values = published.random_values(published.names("tf2", "r18_32"))
     write(values, tmp_path)
@@ -137,7 +122,7 @@ def test_tf2_of_resnet_18(write, tmp_path):
     network = network_of_tf2(values, list(paths_of_r18()))
     expected = np.array(network.features(IMAGES, **RECIPES["r18_32"]))
     assert_same(imported.encoder(IMAGES), expected)
-    assert imported.step == (7 if write is write_checkpoint else 0)
+    assert imported.step == (7 if write is write_tf2 else 0)
     assert_heads_are_theirs(
         imported,
         values,
@@ -146,92 +131,6 @@ def test_tf2_of_resnet_18(write, tmp_path):
         "model/_projection_head/linear_layers/{}/bn_relu/bn",
         "model/supervised_head/linear_layer/dense",
     )
-
-
-def paths_of_bottlenecks(counts, sk, se):
-    """`(kernel, norm)` of a ResNet-50 in the order of application; no norm is None."""
-    root = "model/resnet_model/"
-    stem = f"{root}initial_conv_relu_max_pool/"
-    convolutions, last = ([0, 2, 4], 6) if sk else ([0], 2)
-    for place in convolutions:
-        norm = last if place == convolutions[-1] else place + 1
-        yield f"{stem}{place}/conv2d/kernel", f"{stem}{norm}/bn"
-    for group, count in enumerate(counts):
-        for layer in range(count):
-            block = f"{root}block_groups/{group}/layers/{layer}/"
-            if layer == 0:
-                # In front are pooling and, with a stride, its padding.
-                place = (1 if group == 0 else 2) if sk else 0
-                shortcut = f"{block}projection_layers"
-                yield f"{shortcut}/{place}/conv2d/kernel", f"{shortcut}/{place + 1}/bn"
-            main = f"{block}conv_relu_dropblock_layers"
-            yield f"{main}/0/conv2d/kernel", f"{main}/1/bn"
-            if sk:
-                convolution = f"{main}/3/conv2d_fixed_padding/conv2d/kernel"
-                yield convolution, f"{main}/3/batch_norm_relu/bn"
-                yield f"{main}/3/conv2d_0/kernel", f"{main}/3/batch_norm_relu_1/bn"
-                yield f"{main}/3/conv2d_1/kernel", None
-                yield f"{main}/5/conv2d/kernel", f"{main}/6/bn"
-            else:
-                yield f"{main}/3/conv2d/kernel", f"{main}/4/bn"
-                yield f"{main}/6/conv2d/kernel", f"{main}/7/bn"
-            if se:
-                place = f"{main}/{8 if sk else 9}"
-                yield f"{place}/se_reduce/kernel", None
-                yield f"{place}/se_expand/kernel", None
-
-
-def with_values(paths, shapes, random):
-    """Values of such paths; those of convolutions with a bias get one."""
-    values = {}
-    for (kernel, norm), shape in zip(paths, shapes, strict=True):
-        listed = [(kernel, shape)]
-        if "/se_" in kernel:
-            listed.append((kernel.replace("kernel", "bias"), shape[-1:]))
-        if norm:
-            listed += [(f"{norm}/{kind}", shape[-1:]) for kind in NORM]
-        values |= published.random_values(listed, random.randint(1000))
-    return values
-
-
-@pytest.mark.parametrize("sk,se", [(True, False), (False, True), (True, True)])
-def test_tf2_of_bottlenecks(sk, se, tmp_path, monkeypatch):
-    counts = (2, 1, 1, 1)
-    monkeypatch.setitem(resnet._BLOCKS, 50, (True, counts))
-    filters, shapes = 4, [[7, 7, 3, 4]]
-    if sk:
-        shapes = [[3, 3, 3, 2], [3, 3, 2, 2], [3, 3, 2, 4]]
-    channels = filters
-    for group, count in enumerate(counts):
-        width = filters * 2**group
-        for layer in range(count):
-            shapes += [[1, 1, channels, 4 * width]] * (layer == 0)
-            shapes += [[1, 1, channels, width]]
-            selective = [[3, 3, width, 2 * width], [1, 1, width, 32]]
-            selective += [[1, 1, 32, 2 * width]]
-            shapes += selective if sk else [[3, 3, width, width]]
-            shapes += [[1, 1, width, 4 * width]]
-            inner = width // 4
-            shapes += [[1, 1, 4 * width, inner], [1, 1, inner, 4 * width]] * se
-            channels = 4 * width
-    paths = list(paths_of_bottlenecks(counts, sk, se))
-    values = with_values(paths, shapes, np.random.RandomState(0))
-    values["global_step"] = np.int64(7)
-    write_checkpoint(values, tmp_path)
-    imported = export.import_checkpoint(str(tmp_path / "ckpt-7"))
-    kernels = [
-        (values[kernel], values[kernel.replace("kernel", "bias")])
-        if "/se_" in kernel
-        else values[kernel]
-        for kernel, _ in paths
-    ]
-    norms = [{k: values[f"{norm}/{k}"] for k in NORM} for _, norm in paths if norm]
-    recipe = {"bottleneck": True, "blocks": counts, "sk": sk, "se": se}
-    expected = np.array(published.Network(kernels, norms).features(IMAGES, **recipe))
-    assert_same(imported.encoder(IMAGES), expected)
-    assert imported.encoder.sk_ratio == (0.0625 if sk else 0.0)
-    assert imported.encoder.se_ratio == (0.25 if se else 0.0)
-    assert (imported.projection_head.mode, imported.linear_head) == ("none", None)
 
 
 class Served(tf.Module):
