@@ -18,7 +18,8 @@ from simclr_tf.weights.found import Found
 from simclr_tf.weights.layout import NORM
 
 _ENCODER = re.compile(
-    r"(?:.*/)?base_model/(conv2d|batch_normalization)(?:_(\d+))?/(\w+)"
+    r"(?:.*/)?base_model/(conv2d|batch_normalization)(?:_(\d+))?/"
+    r"(kernel|bias|gamma|beta|moving_mean|moving_variance)"
 )
 _HEAD = re.compile(r"(?:.*/)?head_contrastive/n?l_(\d+)/[a-z]\w*/(\w+)")
 _LINEAR = re.compile(r"(?:.*/)?head_supervised/linear_layer/dense/(kernel|bias)")
@@ -45,7 +46,8 @@ def read(arrays):
         elif name == "global_step":
             found.step = int(array)
         elif not is_slot(name, arrays):
-            found.left_over.append(name)
+            in_encoder = "base_model/" in name
+            (found.unmatched if in_encoder else found.left_over).append(name)
     convolutions = [convolutions[number] for number in sorted(convolutions)]
     norms = [norms[number] for number in sorted(norms)]
     places = _places(convolutions)

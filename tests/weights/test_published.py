@@ -197,6 +197,16 @@ def test_architecture_of_the_published_shapes(network, width, expected):
     assert networks.encoder == plain | expected
 
 
+def test_what_the_encoder_has_left_over_is_refused(tmp_path):
+    values = published.random_values(published.names("tf1", "r18_32"))
+    published.write_tf1(str(tmp_path / "a"), values | {"other/kernel": np.ones(2)})
+    assert export.import_checkpoint(str(tmp_path / "a")).step == 0
+    more = {"base_model/conv2d/scale": np.ones(2)}
+    published.write_tf1(str(tmp_path / "b"), values | more)
+    with pytest.raises(UserError, match="1 are left over.*\n.*base_model/conv2d/scale"):
+        export.import_checkpoint(str(tmp_path / "b"))
+
+
 def test_blocks_that_take_in_what_the_shortcut_pooled_are_refused():
     stem = {"": (3, 3, 3, 2), "_1": (3, 3, 2, 2), "_2": (3, 3, 2, 4)}
     block = {"_3": (1, 1, 4, 4), "_4": (3, 3, 4, 4), "_5": (3, 3, 4, 4)}
