@@ -8,6 +8,7 @@ from tf_models import resnet
 
 # Ratios that networks are made with; any other is taken from the shapes.
 _USUAL = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
+_HEAD = re.compile(r"projection_head/\d+/kernel")
 _BLOCK = re.compile(r"encoder/group([1-4])_block(\d{1,3})/")
 
 
@@ -125,12 +126,19 @@ def _ratio(shapes, part, bottleneck, least):
 
 
 def _projection_head(shapes):
-    kernels = [n for n in shapes if re.fullmatch(r"projection_head/\d+/kernel", n)]
-    if not kernels:
+    features = shapes["encoder/group4_block0/last/kernel"][-1]
+    count = sum(bool(_HEAD.fullmatch(name)) for name in shapes)
+    if count == 0:
         return {"mode": "none", "num_layers": 1, "output_dim": 128}
-    last = f"projection_head/{len(kernels) - 1}/kernel"
+    kernels = [shapes.get(f"projection_head/{i}/kernel") for i in range(count)]
+    wanted = [(features, features)] * (count - 1)
+    if kernels[:-1] != wanted or len(kernels[-1] or ()) != 2:
+        raise UserError(
+            "the layers of its projection head are of other shapes than ours, "
+            f"[{features}, {features}] and a last one: {kernels}."
+        )
     return {
-        "mode": "nonlinear" if len(kernels) > 1 else "linear",
-        "num_layers": len(kernels),
-        "output_dim": shapes.get(last, (128,))[-1],
+        "mode": "nonlinear" if count > 1 else "linear",
+        "num_layers": count,
+        "output_dim": kernels[-1][-1],
     }

@@ -207,6 +207,15 @@ def test_what_the_encoder_has_left_over_is_refused(tmp_path):
         export.import_checkpoint(str(tmp_path / "b"))
 
 
+@pytest.mark.parametrize("shape", [[32, 16], [32]])
+def test_a_projection_head_of_another_kind_is_refused(shape, tmp_path):
+    values = published.random_values(published.names("tf1", "r18_32"))
+    values["head_contrastive/nl_0/dense/kernel"] = np.ones(shape, "float32")
+    published.write_tf1(str(tmp_path / "a"), values)
+    with pytest.raises(UserError, match="projection head are of other shapes"):
+        export.import_checkpoint(str(tmp_path / "a"))
+
+
 def test_blocks_that_take_in_what_the_shortcut_pooled_are_refused():
     stem = {"": (3, 3, 3, 2), "_1": (3, 3, 2, 2), "_2": (3, 3, 2, 4)}
     block = {"_3": (1, 1, 4, 4), "_4": (3, 3, 4, 4), "_5": (3, 3, 4, 4)}
