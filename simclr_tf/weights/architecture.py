@@ -59,14 +59,19 @@ def infer(found):
             "depth": depth,
             "width_multiplier": filters / 64,
             "sk_ratio": _sk_ratio(shapes, is_deep),
-            "se_ratio": _ratio(shapes, "gate/squeeze", bottleneck, least=1),
+            "se_ratio": _ratio(shapes, "gate/squeeze", least=1),
             "stem": "imagenet" if is_deep or size > 3 else found.small_stem,
             "variant": found.variant,
             "normalization": found.normalization,
         },
         projection_head=_projection_head(shapes),
-        num_classes=shapes.get("linear_head/kernel", (None,))[-1],
+        num_classes=_num_classes(shapes),
     )
+
+
+def _num_classes(shapes):
+    shape = shapes.get("linear_head/kernel", ())
+    return shape[1] if len(shape) == 2 and shape[1] else None
 
 
 def _counts(shapes):
@@ -78,8 +83,8 @@ def _counts(shapes):
 
 
 def _require(shapes, name):
-    if len(shapes.get(name, ())) != 4:
-        raise UserError(f"no network of ours: {name} is missing.")
+    if len(shapes.get(name, ())) != 4 or 0 in shapes[name]:
+        raise UserError(f"no network of ours: {name} is missing, or no kernel.")
     return shapes[name]
 
 
@@ -97,17 +102,16 @@ def _require_filters(shapes, filters, bottleneck):
 
 
 def _sk_ratio(shapes, is_deep):
-    ratio = _ratio(shapes, "middle/squeeze", True, least=32)
+    ratio = _ratio(shapes, "middle/squeeze", least=32)
     return _USUAL[0] if is_deep and not ratio else ratio
 
 
-def _ratio(shapes, part, bottleneck, least):
+def _ratio(shapes, part, least):
     """What makes the inner filters of blocks of their width; 0 without this part.
 
     Args:
         shapes: Dict from names to shapes.
         part: Str, the name of the inner convolution in a block.
-        bottleneck: Bool.
         least: Int, the inner filters that there are at the least.
     """
     inner = {}
@@ -132,7 +136,7 @@ def _projection_head(shapes):
         return {"mode": "none", "num_layers": 1, "output_dim": 128}
     kernels = [shapes.get(f"projection_head/{i}/kernel") for i in range(count)]
     wanted = [(features, features)] * (count - 1)
-    if kernels[:-1] != wanted or len(kernels[-1] or ()) != 2:
+    if kernels[:-1] != wanted or len(kernels[-1] or ()) != 2 or 0 in kernels[-1]:
         raise UserError(
             "the layers of its projection head are of other shapes than ours, "
             f"[{features}, {features}] and a last one: {kernels}."

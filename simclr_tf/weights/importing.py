@@ -83,9 +83,12 @@ def import_checkpoint(path, stem="auto", normalization="auto"):
 def read(path, stem="auto", normalization="auto"):
     """`Weights` at a path; arguments and errors are those of `import_checkpoint`."""
     found = source.read(path)
-    found.arrays = {
-        name: np.asarray(array, np.float32) for name, array in found.arrays.items()
-    }
+    try:
+        for name, array in found.arrays.items():
+            found.arrays[name] = np.asarray(array, np.float32)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{name} holds no numbers.") from error
+    found.step = max(found.step, 0)
     layout.require_finite(found)
     networks = architecture.infer(found)
     told = {"stem": stem, "normalization": normalization}

@@ -12,7 +12,14 @@ from simclr_tf.literal_paths import literal
 from simclr_tf.weights import comparison, tf1, tf2
 
 # What TensorFlow raises for files that are damaged.
-_UNREADABLE = (tf.errors.OpError, DecodeError, IndexError, ValueError, RuntimeError)
+_UNREADABLE = (
+    tf.errors.OpError,
+    DecodeError,
+    IndexError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 _SAVED_MODEL = "saved_model.pb"
 _OURS = "config/.ATTRIBUTES/VARIABLE_VALUE"
 

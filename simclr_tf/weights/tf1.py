@@ -13,6 +13,8 @@ That order is all that the names tell; what a convolution is shows in its kernel
 
 import re
 
+import numpy as np
+
 from simclr_tf.errors import UserError
 from simclr_tf.weights.found import Found
 from simclr_tf.weights.layout import NORM
@@ -73,7 +75,7 @@ def is_slot(name, names):
 def _places(convolutions):
     """Our name of each convolution, in order."""
     kernels = [layer.get("kernel") for layer in convolutions]
-    if any(kernel is None or kernel.ndim != 4 for kernel in kernels):
+    if any(np.ndim(kernel) != 4 for kernel in kernels):
         raise UserError("a convolution of its base_model has no kernel.")
     small = [kernel.shape[0] == 1 for kernel in kernels]
     stem = small.index(True) if True in small else len(small)

@@ -102,16 +102,17 @@ def read(graph, arrays):
         f"{place}/{kind}": node.child(kind).key()
         for place, node in [*_encoder(network), *_heads(model)]
         for kind in ("kernel", "bias", *NORM)
-        if node.child(kind) and node.child(kind).key()
+        if node and node.child(kind) and node.child(kind).key()
     }
     step = nodes[0].child("global_step", "optimizer/iterations")
+    step = step and step.key()
     of_network, used = network.keys(), set(keys.values())
     return Found(
         "SimCLR for TensorFlow 2",
         {name: arrays(key) for name, key in keys.items()},
         left_over=sorted(model.keys() - of_network - used),
         unmatched=sorted(of_network - used),
-        step=int(arrays(step.key())) if step else 0,
+        step=int(arrays(step)) if step else 0,
     )
 
 
@@ -155,9 +156,8 @@ def _gate(layer, place):
 
 
 def _heads(model):
-    for number, layer in enumerate(
-        _items(model.child("_projection_head/linear_layers"))
-    ):
+    layers = _items(model.child("_projection_head/linear_layers"))
+    for number, layer in enumerate(layers):
         for child in ("dense", "bn_relu/bn"):
             if layer.child(child):
                 yield f"projection_head/{number}", layer.child(child)

@@ -51,7 +51,7 @@ def read(arrays, step=0):
         assumed=["images normalised as for ImageNet (else --input_normalization)"],
         run=comparison.of_torchvision(weights),
     )
-    if "conv1.weight" in weights and weights["conv1.weight"].shape[-1] == 3:
+    if "conv1.weight" in weights and weights["conv1.weight"].shape[-1:] == (3,):
         found.assumed.append(f"the stem {found.small_stem} (else --stem)")
     parts = ["middle", "last"]
     if "layer1.0.conv3.weight" in names:
@@ -84,7 +84,7 @@ def as_torchvision(arrays):
         UserError: If there is no ResNet.
     """
     in_torchvision = re.compile(r"(.*?)layer1\.0\.conv1\.weight")
-    in_sequential = re.compile(r"(.*?)\d+\.0\.conv1\.weight")
+    in_sequential = re.compile(r"(.*?)\d{1,3}\.0\.conv1\.weight")
     for pattern, first in ((in_torchvision, "conv1"), (in_sequential, "0")):
         matches = filter(None, map(pattern.fullmatch, arrays))
         prefixes = {m[1] for m in matches if f"{m[1]}{first}.weight" in arrays}
@@ -106,8 +106,8 @@ def as_torchvision(arrays):
 
 def _named(numbered):
     """Names of torchvision for those of a Sequential."""
-    first_blocks = filter(None, (re.match(r"(\d+)\.0\.conv1\.", n) for n in numbered))
-    groups = {match[1] for match in first_blocks}
+    first_block = re.compile(r"(\d{1,3})\.0\.conv1\.")
+    groups = {match[1] for match in filter(None, map(first_block.match, numbered))}
     words = {"0": "conv1", "1": "bn1"}
     words |= {child: f"layer{n}" for n, child in enumerate(sorted(groups, key=int), 1)}
     parts = {name: name.partition(".") for name in numbered}
@@ -157,9 +157,7 @@ def _of_whole_batches(encoder):
 
 def _linear_head(arrays, prefix, encoder):
     """Our names of the linear classifier, and theirs; empty where there is none."""
-    channels = [
-        a.shape[0] for name, a in encoder.items() if name.endswith("last/gamma")
-    ]
+    channels = [encoder[n].size for n in encoder if n.endswith("last/gamma")]
     for name in (f"{prefix}fc", f"{prefix}linear", "classifier"):
         weight, bias = f"{name}.weight", f"{name}.bias"
         if weight in arrays and bias in arrays and arrays[weight].ndim == 2:

@@ -1,5 +1,6 @@
 """Files that lie: one line, exit code 2, nothing written, and no code of theirs run."""
 
+import contextlib
 import io
 import json
 import os
@@ -10,9 +11,11 @@ import numpy as np
 import pytest
 
 import run
+from simclr_tf import export
 from simclr_tf.errors import UserError
 from simclr_tf.weights import _unpickling, torch_file
 from tests.weights import published, torch_networks
+from tf_models import resnet
 
 RESNETS = torch_networks.RESNETS  # see tests/conftest.py
 CKPT = os.path.join(torch_networks.REFERENCE, "resnet18.ckpt")
@@ -210,3 +213,47 @@ def test_a_pickle_changes_no_function_of_ours():
 def test_a_pickle_that_claims_many_objects_takes_no_memory():
     # LONG_BINPUT 2**31 - 1: the unpickler of C makes room for as many.
     assert _unpickling.load(b"\x80\x02Nr\xff\xff\xff\x7f.") is None
+
+
+SHAPES = ([], [0], [2], [3, 2], [0, 0, 0, 0], [2, 2, 1, 1], [64, 3, 3, 3])
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_damage_is_said_in_words(seed, tmp_path):
+    random = np.random.RandomState(seed)
+    values, _ = torch_networks.reference("resnet18")
+    values |= {"fc.weight": np.ones([3, 16], "float32"), "fc.bias": np.ones(3, "f4")}
+    names = list(values)
+    for name in random.choice(names, 3, replace=False):
+        kind = random.randint(3)
+        if kind == 0:
+            shape = SHAPES[random.randint(len(SHAPES))]
+            values[name] = np.ones(shape, "float32")
+        elif kind == 1:
+            values[f"{name}.{'9' * 5000}.0.conv1.weight"] = values.pop(name)
+        else:
+            values[name[:-3]] = values.pop(name)
+    path = tmp_path / "weights.safetensors"
+    torch_networks.write_safetensors(path, values)
+    with contextlib.suppress(UserError):
+        export.import_checkpoint(str(path))
+
+
+@pytest.mark.parametrize(
+    "name,value",
+    [
+        ("base_model/conv2d_3/kernel", np.array(b"text")),
+        ("base_model/conv2d/kernel", np.zeros([3, 3, 3, 0], "float32")),
+        ("base_model/conv2d_3/kernel", np.float32(1)),
+        ("head_supervised/linear_layer/dense/kernel", np.float32(1)),
+        ("head_supervised/linear_layer/dense/kernel", np.zeros([32, 0], "float32")),
+        ("head_contrastive/nl_1/dense/kernel", np.zeros([32, 0], "float32")),
+        ("global_step", np.zeros([2, 2])),
+    ],
+)
+def test_checkpoints_with_other_values_are_refused(name, value, tmp_path, monkeypatch):
+    monkeypatch.setitem(resnet._BLOCKS, 18, (False, (2, 2, 2, 2)))
+    values = published.random_values(published.names("tf1", "r18_32"))
+    published.write_tf1(str(tmp_path / "a"), values | {name: value})
+    with pytest.raises(UserError):
+        export.import_checkpoint(str(tmp_path / "a"))
