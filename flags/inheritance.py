@@ -15,6 +15,7 @@ from simclr_tf.experiment.config import ENCODER_FIELDS, HEAD_FIELDS, RESNET_FIEL
 # What belongs to one command, not to the run that flags.json describes.
 _NOT_REMEMBERED = (
     "mode",
+    "source",
     "model_dir",
     "checkpoint",
     "preset",
@@ -101,7 +102,8 @@ def of_start(flags, given, say):
         say(f"--image_size={flags.image_size} instead of the {size} of {place}.")
         del other["image_size"]
     # A stem that goes by the image size is news where that is another.
-    told = {name: other[name] for name in other if size or here[name] != "auto"}
+    news = {name for name in other if here[name] != "auto" or size and name == "stem"}
+    told = {name: other[name] for name in news}
     if told:
         listed = ", ".join(f"{name}={value}" for name, value in sorted(told.items()))
         say(f"As in {place}: {listed}.")

@@ -1,5 +1,7 @@
 """Flags: the networks."""
 
+import re
+
 from flags import values
 
 values.string(
@@ -10,9 +12,26 @@ values.string(
 values.one_of(
     "stem",
     "auto",
-    ["auto", "cifar", "imagenet"],
+    ["auto", "cifar", "cifar_no_relu", "cifar_padded", "cifar_pool", "imagenet"],
     "First layers of the ResNet. cifar: for small pictures, one convolution at full "
-    "size. auto: cifar up to --image_size=32, else imagenet.",
+    "size. As networks of PyTorch have it, cifar_no_relu: without ReLU, in lightly; "
+    "cifar_padded: with two pixels of zeros around, in solo-learn; cifar_pool: with "
+    "max pooling behind. auto: cifar up to --image_size=32, else "
+    "imagenet; in --mode=import as the weights say.",
+)
+values.one_of(
+    "resnet_variant",
+    "simclr",
+    ["simclr", "torchvision"],
+    "torchvision: as networks of PyTorch have it, without a projection in the first "
+    "block of ResNet-18 and 34, and with max pooling padded on all sides.",
+)
+values.string(
+    "input_normalization",
+    "auto",
+    "Mean and deviation of the colours, by which the ResNet normalises images in "
+    "[0, 1]: none, imagenet, or numbers such as 0.5,0.5,0.5,0.25,0.25,0.25. auto: "
+    "none; in --mode=import what networks of that origin are trained with.",
 )
 values.one_of("resnet_depth", 50, (18, 34, 50, 101, 152, 200), "Layers of the ResNet.")
 values.floating(
@@ -59,6 +78,19 @@ values.integer(
 
 
 @values.check
+def _normalization_is_known(input_normalization):
+    numbers = re.fullmatch(r"(\d*\.?\d+,){5}\d*\.?\d+", input_normalization, re.ASCII)
+    if input_normalization in ("auto", "none", "imagenet"):
+        return None
+    if numbers and all(float(d) > 0 for d in input_normalization.split(",")[3:]):
+        return None
+    return (
+        "--input_normalization must be auto, none, imagenet, or three means and three "
+        f"deviations > 0 with commas between, got {input_normalization}."
+    )
+
+
+@values.check
 def _selector_exists(ft_proj_selector, proj_head_mode, num_proj_layers):
     layers = {"none": 0, "linear": 1}.get(proj_head_mode, num_proj_layers)
     if ft_proj_selector > layers:
@@ -70,12 +102,22 @@ def _selector_exists(ft_proj_selector, proj_head_mode, num_proj_layers):
 
 
 @values.check
-def _only_resnet_has_these(encoder, width_multiplier, sk_ratio, se_ratio, given):
+def _only_resnet_has_these(
+    encoder,
+    width_multiplier,
+    sk_ratio,
+    se_ratio,
+    resnet_variant,
+    input_normalization,
+    given,
+):
     # Those of a preset are no mistake: `--preset=demo --encoder=MobileNetV2` is clear.
     asked = {
         "width_multiplier": width_multiplier != 1,
         "sk_ratio": sk_ratio > 0,
         "se_ratio": se_ratio > 0,
+        "resnet_variant": resnet_variant != "simclr",
+        "input_normalization": input_normalization not in ("auto", "none"),
     }
     names = [f"--{name}" for name in asked if asked[name] and name in given]
     if encoder != "resnet" and names:

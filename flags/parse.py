@@ -170,7 +170,7 @@ def _remembered():
 def _require_data_and_folder():
     if FLAGS.model_dir is None and FLAGS.mode not in ("preview", "check"):
         raise UserError("--model_dir must be given, the folder of the run; got none.")
-    if FLAGS.dataset is None and FLAGS.mode != "export":
+    if FLAGS.dataset is None and FLAGS.mode not in ("export", "import"):
         raise UserError(
             "--dataset must be given (bundled, a folder, a file, or a name of "
             "TensorFlow Datasets): got none, and no flags.json in --model_dir="

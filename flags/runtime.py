@@ -7,12 +7,13 @@ from flags import values
 values.one_of(
     "mode",
     "train",
-    "train eval train_then_eval export embed preview prepare check".split(),
+    "train eval train_then_eval export embed import preview prepare check".split(),
     "eval: judge the newest checkpoint, then each new one until the training is done; "
     "see --eval_timeout. export: only write what --export_formats says, a SavedModel; "
     "eval and train_then_eval write it too. embed: write the features of --eval_split. "
-    "preview: write pictures of random training images beside their views; it takes "
-    "the flags of a training. prepare: write a packed copy of --dataset to "
+    "import: make a run of the weights at --source; what network they are of shows in "
+    "them. preview: write pictures of random training images beside their views; it "
+    "takes the flags of a training. prepare: write a packed copy of --dataset to "
     "--model_dir, which --dataset then takes. check: read every image of --train_split "
     "and report, without training.",
 )
@@ -23,6 +24,12 @@ values.string(
     "it win, before or after.",
 )
 values.string("model_dir", None, "Folder of the run: checkpoints, results, events.")
+values.string(
+    "source",
+    None,
+    "import: a checkpoint or SavedModel of the published SimCLR code, or a ResNet of "
+    "PyTorch (torchvision, lightly, solo-learn) as .safetensors, .pth or .ckpt.",
+)
 values.string(
     "checkpoint",
     None,
@@ -125,6 +132,17 @@ values.string("tpu_zone", None, "Zone of the TPU.")
 values.string("gcp_project", None, "Project of the TPU.")
 values.string("master", None, "grpc://host:port of a TPU that has no name.")
 
+_IN_THE_WEIGHTS = {
+    "encoder",
+    "resnet_depth",
+    "width_multiplier",
+    "sk_ratio",
+    "se_ratio",
+    "resnet_variant",
+    "proj_head_mode",
+    "num_proj_layers",
+    "proj_out_dim",
+}
 _LEFT_OUT = {"?!global_step", "Momentum", "LARSOptimizer", "Adam", "head_supervised"}
 _HEADS = {"head", "head_contrastive"}
 
@@ -155,6 +173,24 @@ def scope_of(variable_schema, checkpoint_scope):
     if not words.startswith("?!global_step") or not left_out <= _LEFT_OUT | _HEADS:
         raise ValueError(variable_schema)
     return "encoder" if left_out & _HEADS else "model"
+
+
+@values.check
+def _source_is_for_import(mode, source):
+    if mode == "import" and source is None:
+        return "--source must be given with --mode=import, a file or folder; got none."
+    if mode != "import" and source is not None:
+        return f"--source must not be given with --mode={mode}: it is for import."
+    return None
+
+
+@values.check
+def _weights_say_what_they_are(mode, given):
+    named = sorted(given & _IN_THE_WEIGHTS)
+    if mode == "import" and named:
+        listed = ", ".join(f"--{name}" for name in named)
+        return f"{listed} must not be given with --mode=import: the weights say it."
+    return None
 
 
 @values.check

@@ -18,6 +18,7 @@ _HOMES = {
     "losses": None,
     "optimizers": None,
     "training": None,
+    "weights": None,
 }
 
 __all__ = list(_HOMES)

@@ -198,11 +198,11 @@ def test_evaluation_leaves_a_damaged_newest_out(start, tmp_path, whole):
 
 
 def test_a_checkpoint_of_a_later_format_is_refused(start, tmp_path, monkeypatch):
-    monkeypatch.setattr("simclr_tf.experiment.checkpoints.FORMAT", 2)
+    monkeypatch.setattr("simclr_tf.experiment.checkpoints.FORMAT", 3)
     assert start("--train_steps=1")[0] == 0
     monkeypatch.undo()
     code, _, err = start("--train_steps=2")
-    assert code == 2 and "is of format 2, and this release reads up to 1" in err
+    assert code == 2 and "is of format 3, and this release reads up to 2" in err
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

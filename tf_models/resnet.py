@@ -3,7 +3,7 @@
 import tensorflow as tf
 from tensorflow import keras
 
-from tf_models import folding
+from tf_models import convolution, folding, input_normalization
 from tf_models.blocks import ResidualBlock
 from tf_models.layers import ConvolutionNorm, global_average
 
@@ -15,15 +15,35 @@ _BLOCKS = {  # depth: whether blocks are bottlenecks, blocks in each group
     152: (True, (3, 8, 36, 3)),
     200: (True, (3, 24, 36, 3)),
 }
+_STEMS = ("imagenet", "cifar", "cifar_no_relu", "cifar_padded", "cifar_pool")
+_VARIANTS = ("simclr", "torchvision")
+
+
+def depth_of(bottleneck, counts):
+    """The depth of a ResNet by its blocks.
+
+    Args:
+        bottleneck: Bool, whether they are bottlenecks.
+        counts: Sequence of int, the blocks of each group.
+
+    Returns:
+        Int, or None where no ResNet has these.
+
+    Example:
+        >>> depth_of(True, [3, 4, 6, 3])
+        50
+    """
+    blocks = (bottleneck, tuple(counts))
+    return next((depth for depth in _BLOCKS if _BLOCKS[depth] == blocks), None)
 
 
 @keras.utils.register_keras_serializable(package="tf_models")
 class ResNet(keras.Model):
     """Residual network from images to features.
 
-    As the published SimCLR code builds it: projection shortcuts in the first block of
-    every group, the stride on the 3x3 convolution, the last scale of each block 0 at
-    the start. Its variables exist after construction.
+    As the published SimCLR code builds it, unless `variant` says otherwise: projection
+    shortcuts in the first block of every group, the stride on the 3x3 convolution, the
+    last scale of each block 0 at the start. Its variables exist after construction.
 
     Args:
         depth: 18, 34 (basic blocks), 50, 101, 152 or 200 (bottlenecks).
@@ -32,7 +52,16 @@ class ResNet(keras.Model):
             of ResNet-D. SimCLRv2 uses 0.0625.
         se_ratio: Float >= 0; > 0 turns on squeeze-and-excitation.
         stem: "imagenet", which divides height and width by 4, or "cifar", one 3x3
-            convolution, for pictures of about 32 pixels.
+            convolution, for pictures of about 32 pixels. PyTorch has others like it:
+            "cifar_padded", which sees two pixels of zeros around images, in solo-learn;
+            "cifar_no_relu", without ReLU, in lightly's Sequential of its small ResNet;
+            "cifar_pool", with the max pooling of "imagenet" behind it.
+        variant: "simclr", or "torchvision" for networks of PyTorch: no projection where
+            a block leaves the shape as it is (the first one of ResNet-18 and 34), and
+            max pooling padded on all four sides, not below and on the right alone.
+        normalization: "none", or what images are normalised by before the stem:
+            "imagenet", the mean and deviation of its colours, or three means and three
+            deviations such as "0.5,0.5,0.5,0.25,0.25,0.25".
         global_bn: Bool, whether batch norm sees the batch of all replicas.
         batch_norm_decay: Float in [0, 1), momentum of the moving statistics.
 
@@ -65,10 +94,13 @@ class ResNet(keras.Model):
         stem="imagenet",
         global_bn=True,
         batch_norm_decay=0.9,
+        variant="simclr",
+        normalization="none",
         **kwargs,
     ):
         super().__init__(**kwargs)
-        _check(depth, width_multiplier, sk_ratio, se_ratio, stem, batch_norm_decay)
+        _check(depth, width_multiplier, sk_ratio, se_ratio, batch_norm_decay)
+        _check_words(stem, variant, normalization)
         self.depth = depth
         self.width_multiplier = width_multiplier
         self.sk_ratio = sk_ratio
@@ -76,6 +108,8 @@ class ResNet(keras.Model):
         self.stem = stem
         self.global_bn = global_bn
         self.batch_norm_decay = batch_norm_decay
+        self.variant = variant
+        self.normalization = normalization
         norm = {
             "momentum": batch_norm_decay,
             "epsilon": 1e-5,
@@ -91,7 +125,7 @@ class ResNet(keras.Model):
         return max(1, int(round(filters * self.width_multiplier)))
 
     def _make_stem(self, norm):
-        if self.stem == "cifar":
+        if self.stem != "imagenet":
             shapes = [(64, 3, 1)]
         elif self.sk_ratio > 0:
             shapes = [(32, 3, 2), (32, 3, 1), (64, 3, 1)]
@@ -99,19 +133,25 @@ class ResNet(keras.Model):
             shapes = [(64, 7, 2)]
         return [
             ConvolutionNorm(
-                self._filters(filters), size, strides, norm=norm, name=f"stem_{i}"
+                self._filters(filters),
+                size,
+                strides,
+                relu=self.stem != "cifar_no_relu",
+                norm=norm,
+                name=f"stem_{i}",
             )
             for i, (filters, size, strides) in enumerate(shapes)
         ]
 
     def _make_blocks(self, norm):
         bottleneck, counts = _BLOCKS[self.depth]
+        projects_at_once = bottleneck or self.variant == "simclr"
         return [
             ResidualBlock(
                 self._filters(64 * 2**group),
                 strides=2 if group > 0 and block == 0 else 1,
                 bottleneck=bottleneck,
-                project=block == 0,
+                project=block == 0 and (group > 0 or projects_at_once),
                 sk_ratio=self.sk_ratio,
                 se_ratio=self.se_ratio,
                 norm=norm,
@@ -166,12 +206,14 @@ class ResNet(keras.Model):
             final_avg_pool `[B, feature_dim]`.
         """
         outputs = {}
-        hidden = tf.cast(images, self.compute_dtype)
+        hidden = tf.cast(self._normalize(images), self.compute_dtype)
+        if self.stem == "cifar_padded":
+            hidden = convolution.pad(hidden, 1)
         for layer in self._stem():
             hidden = layer(hidden, training=training)
         outputs["initial_conv"] = hidden
-        if self.stem == "imagenet":
-            hidden = tf.nn.max_pool2d(hidden, 3, 2, "SAME")
+        if self.stem in ("imagenet", "cifar_pool"):
+            hidden = self._max_pool(hidden)
         outputs["initial_max_pool"] = hidden
         for number, group in enumerate(self._groups(), start=1):
             for block in group:
@@ -179,6 +221,17 @@ class ResNet(keras.Model):
             outputs[f"block_group{number}"] = hidden
         outputs["final_avg_pool"] = tf.cast(global_average(hidden), tf.float32)
         return outputs
+
+    def _normalize(self, images):
+        if self.normalization == "none":
+            return images
+        means, deviations = input_normalization.constants(self.normalization)
+        return (tf.cast(images, tf.float32) - means) / deviations
+
+    def _max_pool(self, images):
+        if self.variant == "torchvision":  # after a ReLU no value is below the zeros
+            return tf.nn.max_pool2d(convolution.pad(images, 1), 3, 2, "VALID")
+        return tf.nn.max_pool2d(images, 3, 2, "SAME")
 
     def folded(self):
         """What this computes in inference, faster, and with the weights of now.
@@ -231,10 +284,12 @@ class ResNet(keras.Model):
             "stem": self.stem,
             "global_bn": self.global_bn,
             "batch_norm_decay": self.batch_norm_decay,
+            "variant": self.variant,
+            "normalization": self.normalization,
         }
 
 
-def _check(depth, width_multiplier, sk_ratio, se_ratio, stem, batch_norm_decay):
+def _check(depth, width_multiplier, sk_ratio, se_ratio, batch_norm_decay):
     if depth not in _BLOCKS:
         raise ValueError(f"`depth` must be one of {list(_BLOCKS)}, got {depth}.")
     if width_multiplier <= 0:
@@ -244,9 +299,23 @@ def _check(depth, width_multiplier, sk_ratio, se_ratio, stem, batch_norm_decay):
     for name, ratio in (("sk_ratio", sk_ratio), ("se_ratio", se_ratio)):
         if ratio < 0:
             raise ValueError(f"`{name}` must be >= 0, got {ratio}.")
-    if stem not in ("imagenet", "cifar"):
-        raise ValueError(f'`stem` must be "imagenet" or "cifar", got {stem!r}.')
     if not 0 <= batch_norm_decay < 1:
         raise ValueError(
             f"`batch_norm_decay` must be in [0, 1), got {batch_norm_decay}."
         )
+
+
+def _check_words(stem, variant, normalization):
+    for name, word, allowed in (
+        ("stem", stem, _STEMS),
+        ("variant", variant, _VARIANTS),
+    ):
+        if word not in allowed:
+            raise ValueError(f"`{name}` must be one of {allowed}, got {word!r}.")
+    try:
+        input_normalization.constants(normalization)
+    except ValueError as error:
+        raise ValueError(
+            f"`normalization` must be one of {input_normalization.ALLOWED}, got "
+            f"{normalization!r}."
+        ) from error

@@ -17,10 +17,12 @@ from simclr_tf.experiment.config import (
 )
 from simclr_tf.literal_paths import literal
 
-FORMAT = 1  # of what a checkpoint holds; a reader refuses those of a higher number
+FORMAT = 2  # of what a checkpoint holds; a reader refuses those of a higher number
 
 _KERAS = 3 if keras_compat.IS_KERAS_3 else 2
 _CONFIG_KEY = "config/.ATTRIBUTES/VARIABLE_VALUE"
+# Of format 1, which does not say them.
+_ALWAYS_SO = {"resnet_variant": "simclr", "input_normalization": "none"}
 
 
 def description(
@@ -47,6 +49,7 @@ def description(
         "keras": _KERAS,
         **dataclasses.asdict(config.model),
         "stem": stem(config),
+        "input_normalization": input_normalization(config),
         "image_size": config.data.image_size,
         "train_mode": config.train.train_mode,
         "ft_proj_selector": config.train.ft_proj_selector,
@@ -71,6 +74,12 @@ def stem(config):
     if config.model.stem != "auto":
         return config.model.stem
     return "cifar" if config.data.image_size <= 32 else "imagenet"
+
+
+def input_normalization(config):
+    """What a ResNet normalises images by; of itself nothing."""
+    word = config.model.input_normalization
+    return "none" if word == "auto" else word
 
 
 def find(path, flag, say=print):
@@ -135,7 +144,7 @@ def describe(prefix, flag):
             f"--{flag}={prefix}: not a checkpoint that this program wrote, or damaged "
             f"({str(error).splitlines()[0]})."
         ) from error
-    about = json.loads(text)
+    about = _ALWAYS_SO | json.loads(text)
     if about.get("format", 0) > FORMAT:
         raise UserError(
             f"--{flag}={prefix} is of format {about['format']}, and this release reads "

@@ -14,6 +14,7 @@ from simclr_tf.experiment import (
     exporting,
     files,
     following,
+    importing,
     loading,
     locking,
     packing,
@@ -42,6 +43,9 @@ def run(config, flag_values, say=print):
         checking.check(config, say)
         return
     files.require_possible(config.model_dir)  # before hours of work
+    if config.mode == "import":
+        importing.import_run(config, flag_values, say)
+        return
     exporting.require(config)
     strategy = distribution.make_strategy(**dataclasses.asdict(config.devices))
     chief = distribution.is_chief(strategy)

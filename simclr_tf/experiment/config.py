@@ -9,7 +9,15 @@ import dataclasses
 
 # The fields of `ModelConfig` that decide which checkpoints fit.
 ENCODER_FIELDS = ("encoder",)
-RESNET_FIELDS = ("stem", "resnet_depth", "width_multiplier", "sk_ratio", "se_ratio")
+RESNET_FIELDS = (
+    "stem",
+    "resnet_depth",
+    "width_multiplier",
+    "sk_ratio",
+    "se_ratio",
+    "resnet_variant",
+    "input_normalization",
+)
 HEAD_FIELDS = ("proj_head_mode", "num_proj_layers", "proj_out_dim")
 
 
@@ -65,6 +73,8 @@ class ModelConfig:
     width_multiplier: float = 1.0
     sk_ratio: float = 0.0
     se_ratio: float = 0.0
+    resnet_variant: str = "simclr"
+    input_normalization: str = "auto"
     global_bn: bool = True
     batch_norm_decay: float = 0.9
     proj_head_mode: str = "nonlinear"
@@ -143,6 +153,7 @@ class RunConfig:
     """One run of the command."""
 
     mode: str = "train"
+    source: str | None = None
     model_dir: str | None = None
     checkpoint: str | None = None
     checkpoint_epochs: int = 1

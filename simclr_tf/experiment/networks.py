@@ -9,7 +9,7 @@ from tensorflow import keras
 import tf_models
 from simclr_tf import keras_compat, optimizers
 from simclr_tf.errors import UserError
-from simclr_tf.experiment.checkpoints import stem
+from simclr_tf.experiment.checkpoints import input_normalization, stem
 from simclr_tf.losses import NTXent
 from simclr_tf.training.classifier import Classifier
 from simclr_tf.training.distillation import Distillation
@@ -28,6 +28,8 @@ def build_encoder(config):
             stem=stem(config),
             global_bn=network.global_bn,
             batch_norm_decay=network.batch_norm_decay,
+            variant=network.resnet_variant,
+            normalization=input_normalization(config),
             name="encoder",
         )
     known = {

@@ -34,6 +34,8 @@ _UNCOMPARED = {
     "eval_timeout",
     "compare",
     "stem",
+    "input_normalization",
+    "source",
     "seed",
     "train_epochs",
     "train_steps",

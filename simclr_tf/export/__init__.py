@@ -1,10 +1,12 @@
-"""The trained encoder, and its features, for use elsewhere."""
+"""The trained encoder, and its features, for use elsewhere; and weights from there."""
 
 from simclr_tf.export.features import save_features, save_projector
 from simclr_tf.export.formats import FORMATS, load_encoder, require, save
+from simclr_tf.weights import import_checkpoint
 
 __all__ = [
     "FORMATS",
+    "import_checkpoint",
     "load_encoder",
     "require",
     "save",

@@ -193,6 +193,7 @@ def test_what_is_frozen_keeps_weights_and_statistics(block):
     [
         {"depth": 18, "stem": "cifar", "se_ratio": 0.25},
         {"depth": 50, "sk_ratio": 0.0625, "global_bn": False},
+        {"depth": 18, "variant": "torchvision", "normalization": "imagenet"},
     ],
 )
 def test_keras_file_round_trip(arguments, tmp_path):
@@ -232,7 +233,19 @@ def test_mixed_precision_gives_float32_features_near_those_of_float32(policy):
         ({"width_multiplier": 0}, "`width_multiplier` must be positive, got 0"),
         ({"sk_ratio": -1}, "`sk_ratio` must be >= 0, got -1"),
         ({"se_ratio": -1}, "`se_ratio` must be >= 0"),
-        ({"stem": "small"}, '`stem` must be "imagenet" or "cifar", got'),
+        (
+            {"stem": "small"},
+            r"`stem` must be one of \('imagenet', 'cifar', .*got 'small",
+        ),
+        (
+            {"variant": "b"},
+            r"`variant` must be one of \('simclr', 'torchvision'\), got",
+        ),
+        (
+            {"normalization": "x"},
+            "`normalization` must be one of none, imagenet, or si",
+        ),
+        ({"normalization": "1,1,1,1,1,0"}, "deviations > 0, got '1,1,1,1,1,0'"),
         ({"batch_norm_decay": 1}, r"`batch_norm_decay` must be in \[0, 1\)"),
     ],
 )
@@ -241,3 +254,35 @@ def test_wrong_arguments_say_what_is_allowed(arguments, message):
         tf_models.ResNet(**arguments)
     with pytest.raises(ValueError, match="must be in -1..4, got 5"):
         tf_models.ResNet(18, width_multiplier=0.0625).freeze(5)
+
+
+def test_images_are_normalized_before_the_zeros_around_them():
+    images = tf.random.stateless_uniform([2, 16, 16, 3], [0, 1])
+    plain = tf_models.ResNet(18, width_multiplier=0.125)
+    network = tf_models.ResNet(
+        18, width_multiplier=0.125, normalization="0.25,0.5,0.75,0.5,0.25,2"
+    )
+    network.set_weights(plain.get_weights())
+    by_hand = (images - [0.25, 0.5, 0.75]) / [0.5, 0.25, 2]
+    np.testing.assert_allclose(network(images), plain(by_hand), rtol=1e-5, atol=1e-6)
+    assert np.abs(network(images) - plain(images)).max() > 1e-2
+
+
+@pytest.mark.parametrize(
+    "stem,first,pooled",
+    [("cifar", 16, 16), ("cifar_padded", 18, 18), ("cifar_pool", 16, 8)],
+)
+def test_sizes_behind_small_stems(stem, first, pooled):
+    network = tf_models.ResNet(18, width_multiplier=0.125, stem=stem)
+    outputs = network.endpoints(tf.zeros([1, 16, 16, 3]))
+    assert outputs["initial_conv"].shape == (1, first, first, 8)
+    assert outputs["initial_max_pool"].shape == (1, pooled, pooled, 8)
+
+
+@pytest.mark.parametrize("depth,fewer", [(18, 4224), (50, 0)])
+def test_torchvision_projects_only_where_shapes_change(depth, fewer):
+    ours, theirs = (
+        tf_models.ResNet(depth, variant=variant)
+        for variant in ("simclr", "torchvision")
+    )
+    assert parameters(ours) - parameters(theirs) == fewer

@@ -1,0 +1,37 @@
+"""What was found in the weights of others, by our names."""
+
+import collections.abc
+import dataclasses
+
+import numpy as np
+
+
+@dataclasses.dataclass
+class Found:
+    """Arrays by our names, and what the shapes do not say of the network.
+
+    Attributes:
+        origin: Str, whose weights they are, for the report.
+        arrays: Dict from our names (see `layout`) to float arrays in our layout.
+        left_over: List of str, their names of what belongs to no network of ours.
+        unmatched: List of str, their names of what belongs to the encoder, and has no
+            place in ours.
+        variant: Str, the `variant` of `tf_models.ResNet`.
+        small_stem: Str, the `stem` that a first kernel of 3x3 means.
+        normalization: Str, the `normalization` of `tf_models.ResNet`.
+        assumed: List of str, for the report, what neither names nor shapes tell.
+        step: Int, of the training, or 0.
+        run: Callable that computes features as the source does, see
+            `comparison.compare`; or None.
+    """
+
+    origin: str
+    arrays: dict[str, np.ndarray]
+    left_over: list[str] = dataclasses.field(default_factory=list)
+    unmatched: list[str] = dataclasses.field(default_factory=list)
+    variant: str = "simclr"
+    small_stem: str = "cifar"
+    normalization: str = "none"
+    assumed: list[str] = dataclasses.field(default_factory=list)
+    step: int = 0
+    run: collections.abc.Callable | None = None

@@ -1,0 +1,61 @@
+"""Tensors in a `.safetensors` file.
+
+Eight bytes with the length of a header, little-endian; the header, JSON from names to
+`dtype`, `shape` and `data_offsets`; the tensors, one after the other, row by row.
+
+Reference: https://huggingface.co/docs/safetensors
+"""
+
+import json
+import math
+import os
+
+import numpy as np
+
+from simclr_tf.errors import UserError
+
+_TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8"}
+_LONGEST_HEADER = 100_000_000
+
+
+def is_one(head):
+    """Whether a file that begins with such bytes is one."""
+    return len(head) > 8 and head[8:9] == b"{"
+
+
+def read(path):
+    """Dict from names to arrays; those that hold no numbers of ours are left out.
+
+    Raises:
+        UserError: If it is damaged.
+    """
+    size = os.path.getsize(path)
+    with open(path, "rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if length > min(size - 8, _LONGEST_HEADER):
+            raise UserError("its header is longer than the file: it is cut off.")
+        try:
+            header = json.loads(file.read(length))
+            return {
+                name: _array(file, 8 + length, size, **about)
+                for name, about in header.items()
+                if name != "__metadata__" and about["dtype"] in _TYPES
+            }
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise UserError(f"damaged, or no safetensors file ({error}).") from error
+
+
+def _array(file, start, size, dtype, shape, data_offsets):
+    kind = np.dtype(_TYPES[dtype])
+    begin, end = data_offsets
+    fits = end - begin == math.prod(shape) * kind.itemsize
+    if min((begin, *shape)) < 0 or start + end > size or not fits:
+        raise ValueError("a tensor lies outside of the file")
+    file.seek(start + begin)
+    array = np.frombuffer(file.read(end - begin), kind).reshape(shape)
+    return from_bfloat16(array) if dtype == "BF16" else array
+
+
+def from_bfloat16(array):
+    """Float32 of the upper halves of float32, as uint16."""
+    return (array.astype(np.uint32) << 16).view(np.float32)

@@ -1,0 +1,55 @@
+"""What a path to weights is: by what is in it, not by its name."""
+
+import os
+
+from simclr_tf.errors import UserError
+from simclr_tf.weights import (
+    safetensors_file,
+    tensorflow_files,
+    torch_file,
+    torch_names,
+)
+
+_TAKEN = (
+    "Taken are checkpoints and SavedModels of the published SimCLR code, and ResNets "
+    "of PyTorch as .safetensors, .pth or .ckpt."
+)
+_OTHERS = {  # what a file begins with
+    b"\x89HDF": "an HDF5 file.",
+    b"<": "HTML or XML: a page about the file instead of the file, it seems. Download "
+    "it again.",
+    b"\x80": "a pickle that PyTorch wrote before 1.6, or someone else. In PyTorch, "
+    "torch.save(torch.load(PATH, weights_only=True), NEW) makes a file of today of it.",
+}
+
+
+def read(path):
+    """What was found at a path.
+
+    Args:
+        path: Str, a file or folder, or the prefix of a checkpoint of TensorFlow.
+
+    Returns:
+        `Found`.
+
+    Raises:
+        UserError: If there is nothing, or nothing that is known; without the path.
+    """
+    prefix = tensorflow_files.prefix_of(path)
+    if prefix is not None:
+        return tensorflow_files.read(prefix)
+    if os.path.isdir(path):
+        raise UserError(f"a folder without a checkpoint or SavedModel. {_TAKEN}")
+    try:
+        with open(path, "rb") as file:
+            head = file.read(16)
+    except OSError as error:
+        raise UserError(f"{error.strerror}. {_TAKEN}") from error
+    if head.startswith(b"PK"):
+        return torch_names.read(*torch_file.read(path))
+    if safetensors_file.is_one(head):
+        return torch_names.read(safetensors_file.read(path))
+    for start, what in _OTHERS.items():
+        if head.lstrip().startswith(start):
+            raise UserError(what)
+    raise UserError(f"{'no file of weights' if head else 'an empty file'}. {_TAKEN}")

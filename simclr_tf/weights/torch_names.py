@@ -1,0 +1,171 @@
+"""Names of ResNets of PyTorch, as torchvision, lightly and solo-learn save them.
+
+| torchvision | ours |
+|---|---|
+| `conv1`, `bn1` | `encoder/stem_0` |
+| `layerG.B.conv1`, `.conv2`, `.conv3` and `bn1`, ... | `first`, `middle`, `last` |
+| `layerG.B.downsample.0`, `.1` | `shortcut/projection` |
+| `fc`; solo-learn's `classifier` | `linear_head` |
+
+Around these stand prefixes such as `backbone.` or `module.encoder.`. In lightly's
+`backbone.0`, `backbone.1`, ... a Sequential numbers the children of the network. Its
+own small network calls the projection `shortcut`, may keep statistics of several parts
+of a batch, and its ReLU behind `bn1` is no child, so that a Sequential of it has none.
+Projection heads there are of other layers than ours, with biases: they are left over.
+"""
+
+import re
+
+from simclr_tf.errors import UserError
+from simclr_tf.weights import comparison, report
+from simclr_tf.weights.found import Found
+
+_STEM = re.compile(r"(conv|bn)1\.(\w+)")
+_BLOCK = re.compile(r"layer([1-4])\.(\d+)\.(conv|bn)([123])\.(\w+)")
+_SHORTCUT = re.compile(r"layer([1-4])\.(\d+)\.downsample\.([01])\.(\w+)")
+_HEAD = re.compile(r"(fc|linear|classifier|\w*head\w*|proj\w*|pred\w*|queue\w*)(\.|$)")
+_COPY = re.compile(r"momentum|teacher|target|ema|_k\b")
+_COUNTER = "num_batches_tracked"
+_KINDS = {
+    "conv": {"weight": "kernel"},
+    "bn": {
+        "weight": "gamma",
+        "bias": "beta",
+        "running_mean": "moving_mean",
+        "running_var": "moving_variance",
+    },
+}
+
+
+def read(arrays, step=0):
+    """`Found`, from a dict of arrays by their names."""
+    prefix, names = as_torchvision(arrays)
+    weights = {name: arrays[theirs] for name, theirs in names.items()}
+    found = Found(
+        "PyTorch",
+        {},
+        variant="torchvision",
+        small_stem=_small_stem(arrays, prefix),
+        normalization="imagenet",
+        step=step,
+        assumed=["images normalised as for ImageNet (else --input_normalization)"],
+        run=comparison.of_torchvision(weights),
+    )
+    if "conv1.weight" in weights and weights["conv1.weight"].shape[-1:] == (3,):
+        found.assumed.append(f"the stem {found.small_stem} (else --stem)")
+    parts = ["middle", "last"]
+    if "layer1.0.conv3.weight" in names:
+        parts = ["first", *parts]
+    for name, theirs in names.items():
+        place = _place(name, parts)
+        if place is None:
+            found.unmatched.append(theirs)
+        else:
+            found.arrays[f"encoder/{place}"] = _transposed(arrays[theirs])
+    heads = _linear_head(arrays, prefix, found.arrays)
+    found.arrays |= {name: _transposed(arrays[key]) for name, key in heads.items()}
+    found.arrays |= _of_whole_batches(found.arrays)
+    used = {*names.values(), *heads.values()}
+    found.left_over = [n for n in arrays if n not in used and not n.endswith(_COUNTER)]
+    return found
+
+
+def as_torchvision(arrays):
+    """The encoder's tensors by the names that torchvision gives them.
+
+    Args:
+        arrays: Dict by their names.
+
+    Returns:
+        `(prefix, names)`: what stands before the encoder's names, and a dict from
+        torchvision's names to theirs.
+
+    Raises:
+        UserError: If there is no ResNet.
+    """
+    in_torchvision = re.compile(r"(.*?)layer1\.0\.conv1\.weight")
+    in_sequential = re.compile(r"(.*?)\d{1,3}\.0\.conv1\.weight")
+    for pattern, first in ((in_torchvision, "conv1"), (in_sequential, "0")):
+        matches = filter(None, map(pattern.fullmatch, arrays))
+        prefixes = {m[1] for m in matches if f"{m[1]}{first}.weight" in arrays}
+        if prefixes:
+            # Of a network and a copy that follows it, the network.
+            prefix = min(prefixes, key=lambda p: (bool(_COPY.search(p)), len(p), p))
+            inner = {n.removeprefix(prefix): n for n in arrays if n.startswith(prefix)}
+            inner = {
+                name.replace(".shortcut.", ".downsample."): theirs
+                for name, theirs in inner.items()
+                if not (_HEAD.match(name) or name.endswith(_COUNTER))
+            }
+            return prefix, inner if first == "conv1" else _named(inner)
+    raise UserError(
+        "its tensors have other names than a ResNet of torchvision, lightly or "
+        f"solo-learn: {report.shortened(list(arrays))}."
+    )
+
+
+def _named(numbered):
+    """Names of torchvision for those of a Sequential."""
+    first_block = re.compile(r"(\d{1,3})\.0\.conv1\.")
+    groups = {match[1] for match in filter(None, map(first_block.match, numbered))}
+    words = {"0": "conv1", "1": "bn1"}
+    words |= {child: f"layer{n}" for n, child in enumerate(sorted(groups, key=int), 1)}
+    parts = {name: name.partition(".") for name in numbered}
+    return {
+        f"{words.get(child, child)}.{rest}": numbered[name]
+        for name, (child, _, rest) in parts.items()
+    }
+
+
+def _place(name, parts):
+    """Our name of a tensor of the encoder, or None."""
+    if match := _STEM.fullmatch(name):
+        place, layer, kind = "stem_0", match[1], match[2]
+    elif match := _BLOCK.fullmatch(name):
+        part = dict(enumerate(parts, start=1)).get(int(match[4]))
+        place = part and f"group{match[1]}_block{match[2]}/{part}"
+        layer, kind = match[3], match[5]
+    elif match := _SHORTCUT.fullmatch(name):
+        place = f"group{match[1]}_block{match[2]}/shortcut/projection"
+        layer, kind = ("conv", "bn")[int(match[3])], match[4]
+    else:
+        return None
+    return f"{place}/{_KINDS[layer][kind]}" if place and kind in _KINDS[layer] else None
+
+
+def _small_stem(arrays, prefix):
+    """The stem that a kernel of 3x3 means."""
+    if f"{prefix}0.weight" in arrays and f"{prefix}2.0.conv1.weight" in arrays:
+        return "cifar_no_relu"
+    is_inside = prefix in ("backbone.", "encoder.")
+    of_solo_learn = is_inside and "classifier.weight" in arrays
+    return "cifar_padded" if of_solo_learn else "cifar"
+
+
+def _of_whole_batches(encoder):
+    """Statistics of batches, by our names, where there are those of their parts."""
+    means = {}
+    for name, array in encoder.items():
+        place, kind = name.rsplit("/", 1)
+        gamma = encoder.get(f"{place}/gamma")
+        if kind.startswith("moving_") and gamma is not None and array.ndim == 1:
+            parts, rest = divmod(len(array), max(1, gamma.size))
+            if parts > 1 and not rest:
+                means[name] = array.reshape(parts, -1).mean(axis=0)
+    return means
+
+
+def _linear_head(arrays, prefix, encoder):
+    """Our names of the linear classifier, and theirs; empty where there is none."""
+    channels = [encoder[n].size for n in encoder if n.endswith("last/gamma")]
+    for name in (f"{prefix}fc", f"{prefix}linear", "classifier"):
+        weight, bias = f"{name}.weight", f"{name}.bias"
+        if weight in arrays and bias in arrays and arrays[weight].ndim == 2:
+            if arrays[weight].shape[1] == max(channels, default=0):
+                return {"linear_head/kernel": weight, "linear_head/bias": bias}
+    return {}
+
+
+def _transposed(array):
+    """OIHW as HWIO, and a matrix turned."""
+    return array.transpose(2, 3, 1, 0) if array.ndim == 4 else array.T
