@@ -58,7 +58,9 @@ def infer(found):
         encoder={
             "depth": depth,
             "width_multiplier": filters / 64,
-            "sk_ratio": _sk_ratio(shapes, is_deep),
+            "sk_ratio": _sk_ratio(shapes, is_deep)
+            if found.sk_ratio is None
+            else found.sk_ratio,
             "se_ratio": _ratio(shapes, "gate/squeeze", least=1),
             "stem": "imagenet" if is_deep or size > 3 else found.small_stem,
             "variant": found.variant,

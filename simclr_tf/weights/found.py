@@ -19,6 +19,7 @@ class Found:
         variant: Str, the `variant` of `tf_models.ResNet`.
         small_stem: Str, the `stem` that a first kernel of 3x3 means.
         normalization: Str, the `normalization` of `tf_models.ResNet`.
+        sk_ratio: Float, the `sk_ratio`; None where the shapes are to say it.
         assumed: List of str, for the report, what neither names nor shapes tell.
         step: Int, of the training, or 0.
         run: Callable that computes features as the source does, see
@@ -32,6 +33,7 @@ class Found:
     variant: str = "simclr"
     small_stem: str = "cifar"
     normalization: str = "none"
+    sk_ratio: float | None = None
     assumed: list[str] = dataclasses.field(default_factory=list)
     step: int = 0
     run: collections.abc.Callable | None = None

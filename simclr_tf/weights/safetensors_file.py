@@ -24,7 +24,14 @@ def is_one(head):
 
 
 def read(path):
-    """Dict from names to arrays; those that hold no numbers of ours are left out.
+    """The tensors in a file, and what it says of itself.
+
+    Args:
+        path: Str.
+
+    Returns:
+        `(arrays, metadata)`: dicts from names to arrays, less those that hold no
+        numbers of ours, and from str to str.
 
     Raises:
         UserError: If it is damaged.
@@ -36,11 +43,13 @@ def read(path):
             raise UserError("its header is longer than the file: it is cut off.")
         try:
             header = json.loads(file.read(length))
-            return {
+            metadata = dict(header.pop("__metadata__", {}))
+            arrays = {
                 name: _array(file, 8 + length, size, **about)
                 for name, about in header.items()
-                if name != "__metadata__" and about["dtype"] in _TYPES
+                if about["dtype"] in _TYPES
             }
+            return arrays, metadata
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise UserError(f"damaged, or no safetensors file ({error}).") from error
 

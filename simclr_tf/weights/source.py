@@ -4,6 +4,7 @@ import os
 
 from simclr_tf.errors import UserError
 from simclr_tf.weights import (
+    own_files,
     safetensors_file,
     tensorflow_files,
     torch_file,
@@ -48,7 +49,8 @@ def read(path):
     if head.startswith(b"PK"):
         return torch_names.read(*torch_file.read(path))
     if safetensors_file.is_one(head):
-        return torch_names.read(safetensors_file.read(path))
+        arrays, metadata = safetensors_file.read(path)
+        return torch_names.read(arrays, ours=own_files.settings(metadata))
     for start, what in _OTHERS.items():
         if head.lstrip().startswith(start):
             raise UserError(what)

@@ -7,6 +7,8 @@
 | `layerG.B.downsample.0`, `.1` | `shortcut/projection` |
 | `fc`; solo-learn's `classifier` | `linear_head` |
 
+In files of ours stands more, see `simclr_tf.export.torchvision_names`.
+
 Around these stand prefixes such as `backbone.` or `module.encoder.`. In lightly's
 `backbone.0`, `backbone.1`, ... a Sequential numbers the children of the network. Its
 own small network calls the projection `shortcut`, may keep statistics of several parts
@@ -22,12 +24,21 @@ from simclr_tf.weights.found import Found
 
 _STEM = re.compile(r"(conv|bn)1\.(\w+)")
 _BLOCK = re.compile(r"layer([1-4])\.(\d+)\.(conv|bn)([123])\.(\w+)")
+_INNER = re.compile(r"layer([1-4])\.(\d+)\.(s[ke]\.\w+)\.(\w+)")
+_DEEP_STEM = re.compile(r"conv1\.([01346])\.(\w+)")
 _SHORTCUT = re.compile(r"layer([1-4])\.(\d+)\.downsample\.([01])\.(\w+)")
 _HEAD = re.compile(r"(fc|linear|classifier|\w*head\w*|proj\w*|pred\w*|queue\w*)(\.|$)")
 _COPY = re.compile(r"momentum|teacher|target|ema|_k\b")
+_INNER_PARTS = {
+    "sk.conv1": ("middle/squeeze", "conv"),
+    "sk.bn1": ("middle/squeeze", "bn"),
+    "sk.conv2": ("middle/mixture", "conv"),
+    "se.fc1": ("gate/squeeze", "conv"),
+    "se.fc2": ("gate/gate", "conv"),
+}
 _COUNTER = "num_batches_tracked"
 _KINDS = {
-    "conv": {"weight": "kernel"},
+    "conv": {"weight": "kernel", "bias": "bias"},
     "bn": {
         "weight": "gamma",
         "bias": "beta",
@@ -37,8 +48,14 @@ _KINDS = {
 }
 
 
-def read(arrays, step=0):
-    """`Found`, from a dict of arrays by their names."""
+def read(arrays, step=0, ours=None):
+    """`Found`, from a dict of arrays by their names.
+
+    Args:
+        arrays: Dict from names to arrays.
+        step: Int, of the training, or 0.
+        ours: Dict of what a file of ours says, see `own_files`; None of others.
+    """
     prefix, names = as_torchvision(arrays)
     weights = {name: arrays[theirs] for name, theirs in names.items()}
     found = Found(
@@ -51,13 +68,20 @@ def read(arrays, step=0):
         assumed=["images normalised as for ImageNet (else --input_normalization)"],
         run=comparison.of_torchvision(weights),
     )
-    if "conv1.weight" in weights and weights["conv1.weight"].shape[-1:] == (3,):
+    if ours:
+        found.origin, found.small_stem = "simclr-tf", ours["stem"]
+        found.variant, found.sk_ratio = ours["variant"], ours["sk_ratio"]
+        found.normalization = ours["normalization"]
+        found.assumed, found.run = [], None
+    elif "conv1.weight" in weights and weights["conv1.weight"].shape[-1:] == (3,):
         found.assumed.append(f"the stem {found.small_stem} (else --stem)")
-    parts = ["middle", "last"]
+    has_kernels = "layer1.0.sk.conv1.weight" in names
+    parts = ["middle/branches" if has_kernels else "middle", "last"]
     if "layer1.0.conv3.weight" in names:
         parts = ["first", *parts]
+    last_of_stem = 2 if "conv1.0.weight" in names else 0
     for name, theirs in names.items():
-        place = _place(name, parts)
+        place = _place(name, parts, last_of_stem)
         if place is None:
             found.unmatched.append(theirs)
         else:
@@ -85,9 +109,12 @@ def as_torchvision(arrays):
     """
     in_torchvision = re.compile(r"(.*?)layer1\.0\.conv1\.weight")
     in_sequential = re.compile(r"(.*?)\d{1,3}\.0\.conv1\.weight")
-    for pattern, first in ((in_torchvision, "conv1"), (in_sequential, "0")):
+    for pattern, *first in (
+        (in_torchvision, "conv1.weight", "conv1.0.weight"),
+        (in_sequential, "0.weight"),
+    ):
         matches = filter(None, map(pattern.fullmatch, arrays))
-        prefixes = {m[1] for m in matches if f"{m[1]}{first}.weight" in arrays}
+        prefixes = {m[1] for m in matches if any(m[1] + f in arrays for f in first)}
         if prefixes:
             # Of a network and a copy that follows it, the network.
             prefix = min(prefixes, key=lambda p: (bool(_COPY.search(p)), len(p), p))
@@ -97,7 +124,7 @@ def as_torchvision(arrays):
                 for name, theirs in inner.items()
                 if not (_HEAD.match(name) or name.endswith(_COUNTER))
             }
-            return prefix, inner if first == "conv1" else _named(inner)
+            return prefix, _named(inner) if pattern is in_sequential else inner
     raise UserError(
         "its tensors have other names than a ResNet of torchvision, lightly or "
         f"solo-learn: {report.shortened(list(arrays))}."
@@ -117,14 +144,20 @@ def _named(numbered):
     }
 
 
-def _place(name, parts):
+def _place(name, parts, last_of_stem):
     """Our name of a tensor of the encoder, or None."""
     if match := _STEM.fullmatch(name):
-        place, layer, kind = "stem_0", match[1], match[2]
+        place, layer, kind = f"stem_{last_of_stem}", match[1], match[2]
+    elif match := _DEEP_STEM.fullmatch(name):
+        number, is_norm = divmod(int(match[1]), 3)
+        place, layer, kind = f"stem_{number}", ("conv", "bn")[is_norm], match[2]
     elif match := _BLOCK.fullmatch(name):
         part = dict(enumerate(parts, start=1)).get(int(match[4]))
         place = part and f"group{match[1]}_block{match[2]}/{part}"
         layer, kind = match[3], match[5]
+    elif (match := _INNER.fullmatch(name)) and match[3] in _INNER_PARTS:
+        part, layer = _INNER_PARTS[match[3]]
+        place, kind = f"group{match[1]}_block{match[2]}/{part}", match[4]
     elif match := _SHORTCUT.fullmatch(name):
         place = f"group{match[1]}_block{match[2]}/shortcut/projection"
         layer, kind = ("conv", "bn")[int(match[3])], match[4]
