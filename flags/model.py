@@ -29,9 +29,10 @@ values.one_of(
 values.string(
     "input_normalization",
     "auto",
-    "Mean and deviation of the colours, by which the ResNet normalises images in "
-    "[0, 1]: none, imagenet, or numbers such as 0.5,0.5,0.5,0.25,0.25,0.25. auto: "
-    "none; in --mode=import what networks of that origin are trained with.",
+    "Mean and deviation of the colours, by which the encoder normalises images in "
+    "[0, 1]: none, imagenet, caffe (blue first, in 0..255), or numbers such as "
+    "0.5,0.5,0.5,0.25,0.25,0.25. auto: none; in --mode=import what networks of that "
+    "origin are trained with.",
 )
 values.one_of("resnet_depth", 50, (18, 34, 50, 101, 152, 200), "Layers of the ResNet.")
 values.floating(
@@ -80,13 +81,13 @@ values.integer(
 @values.check
 def _normalization_is_known(input_normalization):
     numbers = re.fullmatch(r"(\d*\.?\d+,){5}\d*\.?\d+", input_normalization, re.ASCII)
-    if input_normalization in ("auto", "none", "imagenet"):
+    if input_normalization in ("auto", "none", "imagenet", "caffe"):
         return None
     if numbers and all(float(d) > 0 for d in input_normalization.split(",")[3:]):
         return None
     return (
-        "--input_normalization must be auto, none, imagenet, or three means and three "
-        f"deviations > 0 with commas between, got {input_normalization}."
+        "--input_normalization must be auto, none, imagenet, caffe, or three means and "
+        f"three deviations > 0 with commas between, got {input_normalization}."
     )
 
 
@@ -108,7 +109,6 @@ def _only_resnet_has_these(
     sk_ratio,
     se_ratio,
     resnet_variant,
-    input_normalization,
     given,
 ):
     # Those of a preset are no mistake: `--preset=demo --encoder=MobileNetV2` is clear.
@@ -117,7 +117,6 @@ def _only_resnet_has_these(
         "sk_ratio": sk_ratio > 0,
         "se_ratio": se_ratio > 0,
         "resnet_variant": resnet_variant != "simclr",
-        "input_normalization": input_normalization not in ("auto", "none"),
     }
     names = [f"--{name}" for name in asked if asked[name] and name in given]
     if encoder != "resnet" and names:

@@ -133,7 +133,6 @@ values.string("gcp_project", None, "Project of the TPU.")
 values.string("master", None, "grpc://host:port of a TPU that has no name.")
 
 _IN_THE_WEIGHTS = {
-    "encoder",
     "resnet_depth",
     "width_multiplier",
     "sk_ratio",

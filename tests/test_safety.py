@@ -19,6 +19,9 @@ CODE = [os.path.join(ROOT, "run.py")]
 for part in ("flags", "simclr_tf", "tf_models", "examples", "scripts"):
     CODE += glob.glob(os.path.join(ROOT, part, "**", "*.py"), recursive=True)
 THAT_RUN_CODE = {"pickle", "cPickle", "dill", "joblib", "marshal", "shelve"}
+# Reads pickles of PyTorch by an unpickler that calls nothing that they name; what it
+# refuses is tried in tests/weights/test_hostile_files.py.
+UNPICKLING = os.path.join(ROOT, "simclr_tf", "weights", "_unpickling.py")
 
 
 def test_no_file_is_read_that_can_run_code():
@@ -32,12 +35,15 @@ def test_no_file_is_read_that_can_run_code():
                 names = [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom):
                 names = [node.module or ""]
-            assert not THAT_RUN_CODE & {name.split(".")[0] for name in names}, path
+            allowed = {"pickle"} if path == UNPICKLING else set()
+            found = THAT_RUN_CODE & {name.split(".")[0] for name in names}
+            assert found <= allowed, path
             if not isinstance(node, ast.Call):
                 continue
             keywords = {word.arg: ast.unparse(word.value) for word in node.keywords}
             called = ast.unparse(node.func)
             assert called not in ("eval", "exec", "os.system"), path
+            assert called not in ("pickle.load", "pickle.loads", "pickle.Unpickler")
             if called == "np.load":
                 assert keywords["allow_pickle"] == "False", path
             if called.endswith(".load_model"):

@@ -61,7 +61,8 @@ class ResNet(keras.Model):
             max pooling padded on all four sides, not below and on the right alone.
         normalization: "none", or what images are normalised by before the stem:
             "imagenet", the mean and deviation of its colours, or three means and three
-            deviations such as "0.5,0.5,0.5,0.25,0.25,0.25".
+            deviations such as "0.5,0.5,0.5,0.25,0.25,0.25"; see
+            `tf_models.input_normalization.constants`.
         global_bn: Bool, whether batch norm sees the batch of all replicas.
         batch_norm_decay: Float in [0, 1), momentum of the moving statistics.
 
@@ -206,7 +207,8 @@ class ResNet(keras.Model):
             final_avg_pool `[B, feature_dim]`.
         """
         outputs = {}
-        hidden = tf.cast(self._normalize(images), self.compute_dtype)
+        images = input_normalization.normalize(images, self.normalization)
+        hidden = tf.cast(images, self.compute_dtype)
         if self.stem == "cifar_padded":
             hidden = convolution.pad(hidden, 1)
         for layer in self._stem():
@@ -221,12 +223,6 @@ class ResNet(keras.Model):
             outputs[f"block_group{number}"] = hidden
         outputs["final_avg_pool"] = tf.cast(global_average(hidden), tf.float32)
         return outputs
-
-    def _normalize(self, images):
-        if self.normalization == "none":
-            return images
-        means, deviations = input_normalization.constants(self.normalization)
-        return (tf.cast(images, tf.float32) - means) / deviations
 
     def _max_pool(self, images):
         if self.variant == "torchvision":  # after a ReLU no value is below the zeros

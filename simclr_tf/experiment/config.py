@@ -8,7 +8,7 @@ A field has the name of its flag; `flags/` documents and bounds each.
 import dataclasses
 
 # The fields of `ModelConfig` that decide which checkpoints fit.
-ENCODER_FIELDS = ("encoder",)
+ENCODER_FIELDS = ("encoder", "input_normalization")
 RESNET_FIELDS = (
     "stem",
     "resnet_depth",
@@ -16,7 +16,6 @@ RESNET_FIELDS = (
     "sk_ratio",
     "se_ratio",
     "resnet_variant",
-    "input_normalization",
 )
 HEAD_FIELDS = ("proj_head_mode", "num_proj_layers", "proj_out_dim")
 

@@ -5,7 +5,7 @@ import os
 
 from simclr_tf import optimizers
 from simclr_tf.errors import UserError
-from simclr_tf.experiment import checkpoints, files, networks, saving
+from simclr_tf.experiment import applications, checkpoints, files, networks, saving
 from simclr_tf.weights import comparison, importing, layout, report
 
 _SMALL = 32  # pixels, where the stem is for small pictures and no other size is given
@@ -16,7 +16,8 @@ def import_run(config, flag_values, say=print):
 
     Args:
         config: `RunConfig`; of the networks only what weights do not tell is taken from
-            it: `stem`, `input_normalization`, `ft_proj_selector`, the image size.
+            it: `stem`, `input_normalization`, `ft_proj_selector`, the image size; and
+            `encoder` where they are of a network of `keras.applications`.
         flag_values: Dict, every flag and its value, for `flags.json`.
         say: Callable that prints a line for the user.
 
@@ -27,33 +28,58 @@ def import_run(config, flag_values, say=print):
     folder = config.model_dir
     _require_new(folder)
     with importing.naming(f"--source={config.source}"):
-        found, architecture = importing.read(
-            config.source, config.model.stem, config.model.input_normalization
-        )
-        config = _of(config, architecture)
-        model = networks.build_model(
-            config, optimizers.WarmupCosine(1.0, 0, 1), architecture.num_classes
-        )
-        layout.fill(found, model.encoder, model.projection_head, model.linear_head)
-        for line in _report(config, found, architecture):
-            say(line)
-        difference = comparison.compare(found.run, model.encoder)
-        if difference is None:
-            say("  compared   no: the source cannot run here")
-        else:
-            say(f"  compared   features differ by {difference:.1e} from the source's")
-    about = checkpoints.description(config, model, 0, train_steps=found.step)
+        read = _resnet if config.model.encoder == "resnet" else _application
+        config, model, step = read(config, say)
+    about = checkpoints.description(config, model, 0, train_steps=step)
     files.make_directory(folder)
     try:
-        saving.Keeper(model, about, folder, keep=1).save(found.step, figures={})
+        saving.Keeper(model, about, folder, keep=1).save(step, figures={})
     except OSError as error:
         raise UserError(f"--model_dir={folder}: {error.strerror}.") from error
     values = flag_values | {
         name: value for name, value in config.flags().items() if name in flag_values
     }
     files.write_json(os.path.join(folder, "flags.json"), values)
-    say(f"Checkpoint: {os.path.join(folder, f'ckpt-{found.step}')}")
+    say(f"Checkpoint: {os.path.join(folder, f'ckpt-{step}')}")
     say(f"Next: python run.py --mode=eval --model_dir={folder} --dataset=...")
+
+
+def _resnet(config, say):
+    """`(config, model, step)` of the ResNet at `--source`, of any origin."""
+    found, architecture = importing.read(
+        config.source, config.model.stem, config.model.input_normalization
+    )
+    config = _of(config, architecture)
+    model = networks.build_model(
+        config, optimizers.WarmupCosine(1.0, 0, 1), architecture.num_classes
+    )
+    layout.fill(found, model.encoder, model.projection_head, model.linear_head)
+    for line in _report(config, found, architecture):
+        say(line)
+    difference = comparison.compare(found.run, model.encoder)
+    if difference is None:
+        say("  compared   no: the source cannot run here")
+    else:
+        say(f"  compared   features differ by {difference:.1e} from the source's")
+    return config, model, found.step
+
+
+def _application(config, say):
+    """The same of weights of the network of `keras.applications` that is named."""
+    word = config.model.input_normalization
+    if word == "auto":
+        word = applications.own_normalization(config.model.encoder)
+    network = dataclasses.replace(
+        config.model, input_normalization=word, proj_head_mode="none"
+    )
+    train = dataclasses.replace(config.train, train_mode="pretrain", ft_proj_selector=0)
+    config = dataclasses.replace(config, model=network, train=train)
+    model = networks.build_model(config, optimizers.WarmupCosine(1.0, 0, 1), None)
+    applications.load_weights(model.encoder, config.source)
+    say(f"keras.applications: {config.source}")
+    say(f"  model      {network.encoder} without its top")
+    say(f"  images     {config.data.image_size} px, normalization {word}")
+    return config, model, 0
 
 
 def _require_new(folder):

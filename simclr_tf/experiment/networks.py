@@ -1,14 +1,11 @@
 """From a `RunConfig` to networks, views, optimizer and models."""
 
-import difflib
-import inspect
-
 import tensorflow as tf
 from tensorflow import keras
 
 import tf_models
 from simclr_tf import keras_compat, optimizers
-from simclr_tf.errors import UserError
+from simclr_tf.experiment import applications
 from simclr_tf.experiment.checkpoints import input_normalization, stem
 from simclr_tf.losses import NTXent
 from simclr_tf.training.classifier import Classifier
@@ -32,31 +29,13 @@ def build_encoder(config):
             normalization=input_normalization(config),
             name="encoder",
         )
-    known = {
-        name: value
-        for name, value in vars(keras.applications).items()
-        if name[0].isupper() and inspect.isfunction(value)
-    }
-    if network.encoder not in known:
-        close = difflib.get_close_matches(network.encoder, ["resnet", *known], n=3)
-        hint = f" Close: {', '.join(close)}." if close else ""
-        raise UserError(
-            f"--encoder must be resnet or a network of keras.applications, got "
-            f"{network.encoder}.{hint}"
-        )
-    # Small views are of another size than the others.
-    side = None if config.augmentation.num_small_views else size
-    try:
-        return known[network.encoder](
-            include_top=False,
-            weights=None,
-            pooling="avg",
-            input_shape=(side, side, 3),
-        )
-    except ValueError as error:
-        raise UserError(
-            f"--encoder={network.encoder} does not take --image_size={size}: {error}"
-        ) from error
+    return applications.build(
+        network.encoder,
+        size,
+        input_normalization(config),
+        # Small views are of another size than the others.
+        any_size=bool(config.augmentation.num_small_views),
+    )
 
 
 def encoder_name(config):

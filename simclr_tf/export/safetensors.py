@@ -40,7 +40,7 @@ def write(networks, file, images):
         metadata={
             "format": "pt",
             "input": "RGB images [B, 3, H, W] in [0, 1]",
-            "normalization": getattr(encoder, "normalization", "none"),
+            "normalization": encoder.normalization,
             "differs_from_torchvision": "; ".join(
                 torchvision_names.differences(encoder)
             ),

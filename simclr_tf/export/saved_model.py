@@ -7,6 +7,7 @@ import tensorflow as tf
 from simclr_tf.errors import UserError
 from simclr_tf.export import _keras_file
 from simclr_tf.export._format import Format
+from simclr_tf.literal_paths import literal
 
 _ENCODER_FILE = os.path.join("assets.extra", "encoder.keras")
 
@@ -42,7 +43,8 @@ def write(networks, folder, images):
 
 def read(folder):
     """The features that the signature `preprocessed` computes."""
-    serve = tf.saved_model.load(folder).signatures["preprocessed"]
+    with literal(folder) as path:
+        serve = tf.saved_model.load(path).signatures["preprocessed"]
     return lambda images: serve(images=tf.constant(images))["features"]
 
 

@@ -53,7 +53,7 @@ def differences(encoder):
     first = encoder._groups()[0][0]
     basic = first.first is None
     small = encoder.stem != "imagenet"
-    like_torch = getattr(encoder, "variant", None) == "torchvision"
+    like_torch = encoder.variant == "torchvision"
     found = {
         f"conv1 and what follows are those of the stem {encoder.stem}": small,
         "max pooling pads as SAME of TensorFlow, below and to the right alone where "

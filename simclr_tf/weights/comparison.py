@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from simclr_tf import atomic
 from simclr_tf.errors import UserError
+from simclr_tf.literal_paths import literal
 from tf_models import input_normalization
 
 _LARGEST = 1e-3  # of the largest feature; more is another network
@@ -55,8 +56,9 @@ def of_saved_model(path):
 
     def run(images, encoder):
         try:
-            outputs = tf.saved_model.load(path)(images, trainable=False)
-            return outputs["final_avg_pool"].numpy()
+            with literal(path) as folder:
+                network = tf.saved_model.load(folder)
+            return network(images, trainable=False)["final_avg_pool"].numpy()
         except Exception:  # whatever a graph raises, it cannot run here
             return None
 
@@ -70,8 +72,8 @@ def of_torchvision(weights):
         known = map(importlib.util.find_spec, ("torch", "torchvision"))
         if not all(known) or encoder.width_multiplier != 1:
             return None
-        means, deviations = input_normalization.constants(encoder.normalization)
-        images = ((images - means) / deviations).transpose(0, 3, 1, 2)
+        images = input_normalization.normalize(images, encoder.normalization)
+        images = np.asarray(images).transpose(0, 3, 1, 2)
         with tempfile.TemporaryDirectory() as folder:
             np.save(os.path.join(folder, "images.npy"), images.astype(np.float32))
             arrays = {n: np.asarray(a, np.float32) for n, a in weights.items()}
@@ -85,6 +87,6 @@ def of_torchvision(weights):
                 )
             except subprocess.SubprocessError:
                 return None
-            return np.load(os.path.join(folder, "features.npy"))
+            return np.load(os.path.join(folder, "features.npy"), allow_pickle=False)
 
     return run

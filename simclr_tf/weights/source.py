@@ -16,7 +16,8 @@ _TAKEN = (
     "of PyTorch as .safetensors, .pth or .ckpt."
 )
 _OTHERS = {  # what a file begins with
-    b"\x89HDF": "an HDF5 file.",
+    b"\x89HDF": "an HDF5 file. For weights of keras.applications name their network: "
+    "--mode=import --encoder=ResNet50.",
     b"<": "HTML or XML: a page about the file instead of the file, it seems. Download "
     "it again.",
     b"\x80": "a pickle that PyTorch wrote before 1.6, or someone else. In PyTorch, "

@@ -29,12 +29,13 @@ def main(folder):
     if about["stem"] == "cifar_no_relu":
         network.relu = torch.nn.Identity()
     network.fc = torch.nn.Identity()
-    with np.load(os.path.join(folder, "weights.npz")) as weights:
+    with np.load(os.path.join(folder, "weights.npz"), allow_pickle=False) as weights:
         state = {name: torch.from_numpy(weights[name]) for name in weights}
     missing, others = network.load_state_dict(state, strict=False)
     if others or any(not name.endswith("num_batches_tracked") for name in missing):
         sys.exit(f"another network: {others} are left over, {missing} missing")
-    images = torch.from_numpy(np.load(os.path.join(folder, "images.npy")))
+    images = np.load(os.path.join(folder, "images.npy"), allow_pickle=False)
+    images = torch.from_numpy(images)
     with torch.no_grad():
         features = network.eval()(images)
     np.save(os.path.join(folder, "features.npy"), features.numpy())

@@ -76,10 +76,8 @@ WRONG = {
     "--mode=import --source=x --sk_ratio=0.1 --resnet_depth=50": "--resnet_depth, "
     "--sk_ratio must not be given with --mode=import: the weights say it.",
     "--input_normalization=1,1,1,1,1,0": "--input_normalization must be auto, none, "
-    "imagenet, or three means and three deviations > 0 with commas between, got "
+    "imagenet, caffe, or three means and three deviations > 0 with commas between, got "
     "1,1,1,1,1,0.",
-    "--encoder=MobileNetV2 --input_normalization=imagenet": "--input_normalization "
-    "must not be given with --encoder=MobileNetV2: only resnet has it.",
     "--eval_timeout=-1": "--eval_timeout must be a number >= 0 and <= 1000000000, "
     "got -1.",
     "--embed_formats=npz,csv": "--embed_formats must be a list of npz, parquet, "

@@ -1,0 +1,112 @@
+"""Networks of `keras.applications` as encoders: `--encoder=MobileNetV2`."""
+
+import difflib
+import inspect
+import os
+
+import numpy as np
+from tensorflow import keras
+
+from simclr_tf.errors import UserError
+from tf_models import input_normalization
+
+
+def build(name, image_size, normalization="none", any_size=False):
+    """A network from images in [0, 1] to features, with random weights.
+
+    Args:
+        name: Str, such as MobileNetV2.
+        image_size: Int, height and width of images.
+        normalization: Str, see `tf_models.input_normalization`; what images become
+            before the network.
+        any_size: Bool, whether images may be of other sizes too.
+
+    Returns:
+        Keras model.
+
+    Raises:
+        UserError: If there is no such network, or it does not take the size.
+    """
+    side = None if any_size else image_size
+    try:
+        network = _maker(name)(
+            include_top=False, weights=None, pooling="avg", input_shape=(side, side, 3)
+        )
+    except ValueError as error:
+        raise UserError(
+            f"--encoder={name} does not take --image_size={image_size}: {error}"
+        ) from error
+    if normalization == "none":
+        return network
+    images = keras.Input([side, side, 3])
+    normalized = input_normalization.InputNormalization(normalization)(images)
+    return keras.Model(images, network(normalized))
+
+
+def own_normalization(name):
+    """What a network's weights are trained with: its family's `preprocess_input`.
+
+    Args:
+        name: Str, such as MobileNetV2.
+
+    Returns:
+        Str, see `tf_models.input_normalization.constants`.
+    """
+    preprocess = inspect.getmodule(_maker(name)).preprocess_input
+    pixels = np.array([[0, 0, 0], [255, 255, 255], [255, 0, 0]], np.float32)
+    black, white, red = preprocess(pixels[:, np.newaxis, np.newaxis].copy())[:, 0, 0]
+    if red[0] == black[0]:
+        return "caffe"  # red comes last
+    deviations = 1 / (white - black)
+    numbers = [*(-black * deviations), *deviations]
+    if np.allclose(numbers, sum(input_normalization.constants("imagenet"), ())):
+        return "imagenet"
+    return ",".join(f"{abs(number):.7g}" for number in numbers)
+
+
+def load_weights(encoder, path):
+    """Fills what `build` made from a file of weights of the network.
+
+    Args:
+        encoder: Keras model.
+        path: Str, HDF5, `.h5` or `.weights.h5`, of the network without its top.
+
+    Raises:
+        UserError: If they are not of this network, or not finite.
+    """
+    networks = [layer for layer in encoder.layers if isinstance(layer, keras.Model)]
+    network = networks[0] if networks else encoder
+    if not os.path.isfile(path):
+        raise UserError("no file. Taken are weights of keras.applications, .h5.")
+    try:
+        network.load_weights(path)
+    except Exception as error:  # h5py and Keras raise errors of any class
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UserError(
+            f"no weights of {network.name} without its top, an .h5 or .weights.h5 "
+            f"file (..._notop.h5): {reason}"
+        ) from error
+    for variable in network.variables:
+        if not np.isfinite(np.asarray(variable)).all():
+            raise UserError(f"{variable.name} has values that are not finite.")
+
+
+def _maker(name):
+    """The function of `keras.applications` that makes a network.
+
+    Raises:
+        UserError: If there is none.
+    """
+    known = {
+        name: value
+        for name, value in vars(keras.applications).items()
+        if name[0].isupper() and inspect.isfunction(value)
+    }
+    if name not in known:
+        close = difflib.get_close_matches(name, ["resnet", *known], n=3)
+        hint = f" Close: {', '.join(close)}." if close else ""
+        raise UserError(
+            f"--encoder must be resnet or a network of keras.applications, got {name}."
+            f"{hint}"
+        )
+    return known[name]
