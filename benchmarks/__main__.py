@@ -18,6 +18,7 @@ from benchmarks import machine
 
 SCRIPTS = {
     "training_step": "A step of pre-training",
+    "kernels": "Where the time of a step goes",
     "growth": "How a step grows with batch, image size, depth and width",
     "views": "Two views of 32-pixel images",
     "input_pipeline": "Two views of photographs in files",

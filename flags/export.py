@@ -19,8 +19,7 @@ values.some_of(
     FORMATS,
     "saved_model is written to saved_model/<step>/, the others are files in "
     "export/<step>/. Each is read back and compared. raw: with the preprocessing "
-    "inside, as in the SavedModel. onnx and safetensors need packages of their own: "
-    'pip install ".[onnx,safetensors]".',
+    "inside, as in the SavedModel. onnx needs what pip install '.[onnx]' brings.",
 )
 values.string(
     "model_licence", None, "What the model card says of the licence of the weights."

@@ -5,10 +5,12 @@ import re
 import runpy
 import shlex
 
+import numpy as np
 import pytest
 
 import flags
 import simclr_tf
+from examples import judge_features
 from simclr_tf import export
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(simclr_tf.__file__)))
@@ -21,6 +23,19 @@ def test_fit_example(tmp_path, monkeypatch, capsys):
     runpy.run_module("examples.fit")
     assert "label_top_1_accuracy" in capsys.readouterr().out
     assert export.load_encoder(tmp_path / "runs" / "example").feature_dim == 128
+
+
+def test_features_of_any_origin_are_judged(tmp_path, capsys):
+    random = np.random.RandomState(0)
+    labels = np.arange(60) % 3
+    features = np.eye(3)[labels] + 0.1 * random.randn(60, 3)
+    for name, rows in (("train", slice(40)), ("test", slice(40, 60))):
+        np.savez(tmp_path / f"{name}.npz", features=features[rows], labels=labels[rows])
+    judge_features.main(tmp_path / "train.npz", tmp_path / "test.npz")
+    assert capsys.readouterr().out.splitlines() == [
+        "nearest neighbours  100.0  (83.9 to 100.0)",
+        "logistic            100.0  (83.9 to 100.0)",
+    ]
 
 
 def readme_commands():

@@ -137,7 +137,6 @@ def load_encoder(path, custom_objects=None):
     if os.path.isfile(path) and path.endswith(".keras"):
         return _keras_file.load(path, custom_objects)
     if os.path.isfile(path) and path.endswith(".safetensors"):
-        require(["safetensors"])
         return safetensors.load(path)
     return saved_model.load(path, custom_objects)
 

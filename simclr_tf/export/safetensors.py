@@ -7,6 +7,7 @@ from simclr_tf import keras_compat
 from simclr_tf.errors import UserError
 from simclr_tf.export import _keras_file, torchvision_names
 from simclr_tf.export._format import Format
+from simclr_tf.weights import safetensors_file
 
 _CONFIG = "tf_models.ResNet"
 
@@ -24,8 +25,6 @@ def write(networks, file, images):
             that torch knows.
     """
     del images
-    from safetensors.numpy import save
-
     encoder = networks.encoder
     if not isinstance(encoder, tf_models.ResNet):
         raise UserError(
@@ -35,20 +34,15 @@ def write(networks, file, images):
         )
     with keras_compat.full_precision([encoder]):
         config = json.dumps(encoder.get_config())
-    content = save(
-        torchvision_names.tensors(encoder, networks.head_of_features),
-        metadata={
-            "format": "pt",
-            "input": "RGB images [B, 3, H, W] in [0, 1]",
-            "normalization": encoder.normalization,
-            "differs_from_torchvision": "; ".join(
-                torchvision_names.differences(encoder)
-            ),
-            _CONFIG: config,
-        },
-    )
-    with open(file, "wb") as opened:
-        opened.write(content)
+    metadata = {
+        "format": "pt",
+        "input": "RGB images [B, 3, H, W] in [0, 1]",
+        "normalization": encoder.normalization,
+        "differs_from_torchvision": "; ".join(torchvision_names.differences(encoder)),
+        _CONFIG: config,
+    }
+    tensors = torchvision_names.tensors(encoder, networks.head_of_features)
+    safetensors_file.write(file, tensors, metadata)
 
 
 def load(file):
@@ -57,19 +51,16 @@ def load(file):
     Raises:
         UserError: If it is another file, or damaged.
     """
-    from safetensors import SafetensorError, safe_open
-
     try:
-        with safe_open(file, "np") as opened:
-            config = json.loads((opened.metadata() or {})[_CONFIG])
-            named = {name: opened.get_tensor(name) for name in opened.keys()}
+        named, metadata = safetensors_file.read(file)
+        config = json.loads(metadata[_CONFIG])
         with _keras_file.under_policy("float32"):
             encoder = tf_models.ResNet.from_config(config)
         torchvision_names.assign(encoder, named)
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+    except (UserError, KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"{file} must be a file that `simclr_tf.export.save` wrote, whole: "
-            f"{type(error).__name__}: {error}."
+            f"{type(error).__name__}: {error}"
         ) from error
     return encoder
 
@@ -79,6 +70,4 @@ def _read(file):
     return lambda images: encoder(images, training=False)
 
 
-FORMAT = Format(
-    "encoder.safetensors", write, _read, packages={"safetensors": "safetensors"}
-)
+FORMAT = Format("encoder.safetensors", write, _read)

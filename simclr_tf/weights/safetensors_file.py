@@ -54,6 +54,30 @@ def read(path):
             raise UserError(f"damaged, or no safetensors file ({error}).") from error
 
 
+def write(path, arrays, metadata):
+    """Writes tensors to a file.
+
+    Args:
+        path: Str.
+        arrays: Dict from names to float32 arrays.
+        metadata: Dict from str to str.
+    """
+    header, end = {"__metadata__": metadata}, 0
+    for name, array in arrays.items():
+        begin, end = end, end + array.nbytes
+        header[name] = {
+            "dtype": "F32",
+            "shape": array.shape,
+            "data_offsets": (begin, end),
+        }
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)  # so that numbers begin where processors like it
+    with open(path, "wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for array in arrays.values():
+            file.write(np.asarray(array, "<f4").tobytes())
+
+
 def _array(file, start, size, dtype, shape, data_offsets):
     kind = np.dtype(_TYPES[dtype])
     begin, end = data_offsets

@@ -243,7 +243,7 @@ def test_mixed_precision_gives_float32_features_near_those_of_float32(policy):
         ),
         (
             {"normalization": "x"},
-            "`normalization` must be one of none, imagenet, or si",
+            "`normalization` must be one of none, imagenet, caffe, or si",
         ),
         ({"normalization": "1,1,1,1,1,0"}, "deviations > 0, got '1,1,1,1,1,0'"),
         ({"batch_norm_decay": 1}, r"`batch_norm_decay` must be in \[0, 1\)"),
