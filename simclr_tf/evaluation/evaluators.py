@@ -88,12 +88,13 @@ def evaluate_features(train, test, num_classes, evaluators=("knn", "logistic")):
     Raises:
         UserError: See `evaluate`.
     """
-    evaluators = named(evaluators)
+    evaluators, num_classes = named(evaluators), int(num_classes)
     if num_classes < 2:
         raise UserError(f"`num_classes` must be >= 2, got {num_classes}.")
     for name, features in (("train", train), ("test", test)):
         if features is not None:
             accuracy.require_labels(features.labels, num_classes, name)
+    train, test = train and _with_int64(train), _with_int64(test)
     found = {}
     for name, evaluator in evaluators.items():
         result = evaluator(train, test, num_classes)
@@ -102,6 +103,12 @@ def evaluate_features(train, test, num_classes, evaluators=("knn", "logistic")):
         said = accuracy.figures(test.labels, result.scores) | dict(result.chosen)
         found |= {f"{name}_{figure}": value for figure, value in said.items()}
     return found
+
+
+def _with_int64(features):
+    """`Features` whose labels can be computed with, whatever integers they came as."""
+    labels = features.labels
+    return features if labels is None else features._replace(labels=labels.astype("i8"))
 
 
 def named(evaluators):

@@ -132,3 +132,19 @@ def test_what_is_wrong_is_said(photos):
     ):
         with pytest.raises(UserError, match=message):
             judge(**{"num_classes": 2, **wrong})
+
+
+def test_labels_may_be_small_integers():
+    random = np.random.RandomState(0)
+    labels = np.arange(300) % 30  # 30 * 1024 votes are more than uint8 counts
+    features = np.eye(30, dtype="float32")[labels] + 0.1 * random.randn(300, 30)
+    found = [
+        evaluation.evaluate_features(
+            evaluation.Features(features, labels.astype(kind)),
+            evaluation.Features(features, labels.astype(kind)),
+            np.array(30, kind),
+            ("knn",),
+        )
+        for kind in ("uint8", "int64")
+    ]
+    assert found[0] == found[1] and found[0]["knn_top_1_accuracy"] == 1.0
