@@ -160,7 +160,8 @@ class Splits:
         for line in source.reasons():
             self._say()(f"{source.name}: {line}.")
         if not _is_labelled(source):
-            cure = ", or --evaluators=head without --compare_untrained" * training
+            alone = ", or --evaluators=head without --compare and --compare_untrained"
+            cure = alone * training
             raise UserError(
                 f"--evaluators={names} {'learns from' if training else 'needs'} labels,"
                 f" and --{where}={getattr(settings, where)} --{flag}="
