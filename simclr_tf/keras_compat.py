@@ -14,6 +14,16 @@ from tensorflow import keras
 
 IS_KERAS_3 = hasattr(keras, "ops")
 
+if not IS_KERAS_3:
+    # In `fit` of Keras 2 AutoGraph converts whatever a step calls, which takes seconds.
+    # Like Keras itself, our code never branches on tensors; the user's layers may.
+    from tensorflow.python.autograph.core import config
+
+    config.CONVERSION_RULES = (
+        *(config.DoNotConvert(package) for package in ("simclr_tf", "tf_models")),
+        *config.CONVERSION_RULES,
+    )
+
 
 def version():
     """Str, that of the package which `tf.keras` is: `keras` or `tf_keras`."""
@@ -155,7 +165,7 @@ class DistributedModel(keras.Model):
             return _of_first_replica(outputs, strategy)
 
         if not self.run_eagerly:
-            one_step = tf.function(one_step, reduce_retracing=True)
+            one_step = tf.function(one_step, reduce_retracing=True, autograph=False)
 
         def steps(iterator):
             for _ in range(self.steps_per_execution):

@@ -5,6 +5,7 @@ processes, three seconds earlier. What has to hold in a process that imports for
 is started with `subprocess` instead.
 """
 
+import gc
 import multiprocessing
 import os
 import runpy
@@ -62,6 +63,8 @@ def _become(argv, environment, output):
     for stream in (1, 2):
         os.dup2(file, stream)
     sys.argv = argv
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)  # as in tests/conftest.py
     from tests import views
 
     views.compile_nothing()

@@ -15,6 +15,8 @@ import run
 from simclr_tf import export
 from simclr_tf.experiment import checkpoints, following
 
+EXPORTS_COMPARED = True
+
 SMALL = (
     "--image_size=8 --resnet_depth=18 --width_multiplier=0.0625 --num_proj_layers=2 "
     "--proj_out_dim=8 --train_batch_size=8 --warmup_epochs=0 --eval_batch_size=8 "

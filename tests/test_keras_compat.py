@@ -1,3 +1,4 @@
+import inspect
 import os
 import subprocess
 import sys
@@ -7,7 +8,10 @@ import pytest
 import tensorflow as tf
 from tensorflow import keras
 
+import simclr_tf
+import tf_models
 from simclr_tf import keras_compat
+from tf_models.layers import ConvolutionNorm
 
 
 def test_tells_the_kerases_apart():
@@ -75,6 +79,34 @@ def test_gradients_are_scaled_where_float16_would_lose_them(policy):
     model.fit(x, batch_size=4, verbose=0)
     moved = 1.0 - float(model.dense.kernel[0, 0])
     np.testing.assert_allclose(moved, 2.0**-10, rtol=1e-2)
+
+
+class Branching(keras.layers.Layer):
+    """Halves images whose sum is positive."""
+
+    def call(self, images):
+        if tf.reduce_sum(images) > 0:
+            images = images / 2
+        return images
+
+
+@pytest.mark.skipif(keras_compat.IS_KERAS_3, reason="It converts no layers.")
+def test_autograph_converts_layers_of_ones_own_and_none_of_ours(monkeypatch):
+    callers, relu = set(), tf.nn.relu
+
+    def seen(values):
+        callers.update(frame.function for frame in inspect.stack())
+        return relu(values)
+
+    monkeypatch.setattr(tf.nn, "relu", seen)
+    encoder = keras.Sequential([Branching(), ConvolutionNorm(2, kernel_size=3)])
+    head = tf_models.ProjectionHead(num_layers=1, output_dim=2)
+    model = simclr_tf.SimCLR(encoder, head)
+    model.compile(optimizer="sgd", loss=simclr_tf.losses.NTXent())
+    views = np.random.RandomState(0).rand(2, 4, 8, 8, 3).astype("float32")
+    model.fit(tf.data.Dataset.from_tensors(tuple(views)), verbose=0)
+    converted = {name for name in callers if name.startswith("tf__")}
+    assert converted == {"tf__train_function"}  # that of Keras
 
 
 def test_inner_optimizer():

@@ -16,6 +16,7 @@ from simclr_tf import export
 from simclr_tf.errors import UserError
 from simclr_tf.export import formats
 
+EXPORTS_COMPARED = True
 SIZE = 40  # above 32 pixels images are cropped
 PATHS = {
     "saved_model": "model",

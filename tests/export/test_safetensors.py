@@ -15,6 +15,7 @@ from tests.export import torchvision_weights
 safetensors = pytest.importorskip("safetensors")
 pytest.importorskip("safetensors.numpy")
 
+EXPORTS_COMPARED = True
 RESNETS = {
     18: (False, torchvision_weights.BASIC),
     50: (True, torchvision_weights.BOTTLENECK),

@@ -14,6 +14,7 @@ import tf_models
 from simclr_tf import augmentation, export
 from simclr_tf.errors import UserError
 
+EXPORTS_COMPARED = True
 RESNETS = {18: (False, (1, 1, 1, 1))}  # every group is served
 
 SERVE = """
