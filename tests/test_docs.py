@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import tensorflow as tf  # noqa: F401 (the code of some pages has it)
 from PIL import Image
+from tensorflow import keras
 
 import flags
 import run
@@ -41,7 +42,7 @@ GIVEN = {
     "README.md": "images, files = PHOTOS, [open('cat.jpg', 'rb').read()]",
     "docs/distributed.md": """
         encoder, projection_head, augmentation = networks()
-        optimizer = tf.keras.optimizers.SGD(0.1)
+        optimizer = keras.optimizers.SGD(0.1)
         dataset = tf.data.Dataset.from_tensor_slices(PHOTOS).batch(8)""",
     "docs/evaluation.md": """
         encoder, head, augmentation = networks()
@@ -53,7 +54,8 @@ GIVEN = {
     "docs/serving.md": "encoder, folder = networks()[0], 'served'",
     "docs/weights.md": """
         images = np.zeros([2, 16, 16, 3], np.float32)
-        export.save(networks()[0], "r50_1x_sk0", 16, format="safetensors")
+        export.save(networks()[0], "r50_1x_sk0.safetensors", 16, format="safetensors")
+        os.rename("r50_1x_sk0.safetensors", "r50_1x_sk0")
         for name, format in (("onnx", "onnx"), ("tflite", "litert")):
             export.save(networks()[0], f"encoder.{name}", 16, format=format)""",
 }
@@ -64,7 +66,7 @@ THEN = {
     "docs/from_lightly.md": "features.shape == (24, 32)",
     "docs/method.md": "tf.reduce_mean(losses) < simclr_tf.losses.chance_loss(2)",
     "docs/own_images.md": "features.shape == (24, 32) and 'cats' in names[0]",
-    "docs/serving.md": "model.output_shape == (None, 10)",
+    "docs/serving.md": "'served' not in dir() or model.output_shape == (None, 10)",
     "docs/weights.md": "features.shape == (2, 32)",
 }
 # Blocks that cannot run here, by how they begin.
@@ -72,6 +74,8 @@ NOT_RUN = {
     "import safetensors.torch": "tests/export compares with torchvision's "
     "layout in NumPy: PyTorch is too large for a test requirement",
 }
+if not hasattr(keras.layers, "TFSMLayer"):
+    NOT_RUN["from tensorflow import keras\n\nserved = keras."] = "Keras 2 has none"
 # Commands that cannot run here, by how they begin; those of run.py are parsed instead.
 NOT_STARTED = {
     "make ": "a target of the Makefile",
@@ -91,6 +95,7 @@ TINY = (
     "--image_size=8 --resnet_depth=18 --width_multiplier=0.0625 --train_batch_size=8 "
     "--train_steps=2 --checkpoint_steps=2 --warmup_epochs=0 --proj_out_dim=8 --seed=1"
 ).split()
+RESNETS = {18: (False, (1, 1, 1, 1))}  # see tests/conftest.py; the import knows these
 RANDOM = np.random.RandomState(0)
 PHOTOS = RANDOM.randint(0, 256, [16, 18, 20, 3]).astype("uint8")
 LABELS = np.arange(16) % 2
