@@ -54,7 +54,7 @@ GIVEN = {
     "docs/serving.md": "encoder, folder = networks()[0], 'served'",
     "docs/weights.md": """
         images = np.zeros([2, 16, 16, 3], np.float32)
-        export.save(networks()[0], "r50_1x_sk0.safetensors", 16, format="safetensors")
+        export.save(networks(34)[0], "r50_1x_sk0.safetensors", 16, format="safetensors")
         os.rename("r50_1x_sk0.safetensors", "r50_1x_sk0")
         for name, format in (("onnx", "onnx"), ("tflite", "litert")):
             export.save(networks()[0], f"encoder.{name}", 16, format=format)""",
@@ -95,7 +95,8 @@ TINY = (
     "--image_size=8 --resnet_depth=18 --width_multiplier=0.0625 --train_batch_size=8 "
     "--train_steps=2 --checkpoint_steps=2 --warmup_epochs=0 --proj_out_dim=8 --seed=1"
 ).split()
-RESNETS = {18: (False, (1, 1, 1, 1))}  # see tests/conftest.py; the import knows these
+# See tests/conftest.py; weights are imported where no group is empty.
+RESNETS = {18: (False, (1, 0, 0, 1)), 34: (False, (1, 1, 1, 1))}
 RANDOM = np.random.RandomState(0)
 PHOTOS = RANDOM.randint(0, 256, [16, 18, 20, 3]).astype("uint8")
 LABELS = np.arange(16) % 2
@@ -121,10 +122,10 @@ def at_the_desk(desk, monkeypatch):
     monkeypatch.chdir(desk)
 
 
-def networks():
+def networks(depth=18):
     """A small encoder, a projection head and an augmentation."""
     return (
-        tf_models.ResNet(depth=18, width_multiplier=0.0625, stem="cifar"),
+        tf_models.ResNet(depth=depth, width_multiplier=0.0625, stem="cifar"),
         tf_models.ProjectionHead(num_layers=2, output_dim=8),
         simclr_tf.augmentation.SimCLRAugmentation(16, 0.5, blur=False, seed=0),
     )
