@@ -27,7 +27,7 @@ class RandomSobel(_chance.ChangeSome):
 
 
 def sobel(images):
-    """Length of the gradient by Sobel's kernels; the picture is mirrored at its borders.
+    """Length of the gradient by Sobel's kernels; the image is mirrored at its borders.
 
     Like `tf.image.sobel_edges`, which does not accept an empty batch.
 
