@@ -1,4 +1,4 @@
-"""Flags: how features are judged."""
+"""Flags: how features are evaluated."""
 
 from flags import values
 
