@@ -5,8 +5,9 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 INSTALLED = $(VENV)/.installed
 PEERS = .venv-peers
+DOCS = .venv-docs
 
-.PHONY: bench demo test lint clean
+.PHONY: bench demo docs test lint clean
 
 demo: $(INSTALLED)  ## Pre-train and evaluate on the bundled images, in minutes.
 	$(BIN)/python run.py --mode=train_then_eval
@@ -17,6 +18,9 @@ test: $(INSTALLED)  ## Run all tests, in two processes.
 
 bench: $(INSTALLED) $(PEERS)/.installed  ## Time all that we claim; see RESULTS.md there.
 	BENCHMARK_PEERS=$(abspath $(PEERS)/bin/python) $(BIN)/python -m benchmarks
+
+docs: $(DOCS)/.installed  ## Build the documentation into site/; warnings are errors.
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict
 
 lint: $(INSTALLED)  ## Check style and formatting.
 	$(BIN)/ruff check .
@@ -33,4 +37,9 @@ $(INSTALLED): requirements.txt requirements-dev.txt
 $(PEERS)/.installed: benchmarks/requirements-peers.txt
 	$(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet -r benchmarks/requirements-peers.txt
+	touch $@
+
+$(DOCS)/.installed: docs/requirements.txt
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet -r docs/requirements.txt
 	touch $@

@@ -6,10 +6,10 @@ from simclr_tf.experiment import view_words
 values.string(
     "dataset",
     None,
-    "bundled; a folder of images, several with commas between, a quoted pattern, one "
-    "image; a .csv, .tsv or .parquet file that lists images; a .npz, .npy or .tfrecord "
-    "file; a name of TensorFlow Datasets such as cifar10. docs/data.md says more. Not "
-    "given: the bundled images with --preset=demo.",
+    "bundled; a folder of images, several separated by commas, a quoted pattern, one "
+    "image; a .csv, .tsv or .parquet file that lists images; a .npz, .npy or "
+    ".tfrecord file; a name in TensorFlow Datasets such as cifar10. See docs/data.md. "
+    "Not given: the bundled images with --preset=demo.",
 )
 values.string(
     "data_dir", None, "Folder of TensorFlow Datasets. Not given: its own default."
@@ -18,13 +18,13 @@ values.string("train_split", "train", "Split to train on.")
 values.string(
     "eval_split",
     "validation",
-    "Split to evaluate on; where there is no validation split, test is taken.",
+    "Split to evaluate on. If there is no validation split, test is used instead.",
 )
 values.floating(
     "held_out_fraction",
     None,
-    "Share of every class that is held out to evaluate on where the data set has no "
-    "split for it; the rest is trained on. Not given: 0.1 if the command evaluates, "
+    "Share of every class that is held out to evaluate on if the data set has no "
+    "split for it; training uses the rest. Not given: 0.1 if the command evaluates, "
     "none for --mode=train.",
     above=0,
     below=1,
@@ -35,27 +35,27 @@ values.integer(
 values.string(
     "probe_dataset",
     None,
-    "Another, labelled data set: the linear head beside pre-training and the "
+    "A second, labelled data set. The linear head beside pre-training and the "
     "evaluators learn from its --probe_split and are judged on its --eval_split. "
     "Labels of --dataset are then not used in pre-training.",
 )
 values.string("probe_split", "train", "Split of --probe_dataset to learn from.")
 values.string(
-    "tfrecord_image_key", "image/encoded", "TFRecord: feature of the encoded picture."
+    "tfrecord_image_key", "image/encoded", "TFRecord: feature with the encoded picture."
 )
 values.string(
     "tfrecord_label_key",
     "image/class/label",
-    "TFRecord: feature of the label, a number or a name.",
+    "TFRecord: feature with the label, a number or a name.",
 )
 values.string(
-    "tfrecord_name_key", "image/filename", "TFRecord: feature of the file's name."
+    "tfrecord_name_key", "image/filename", "TFRecord: feature with the file's name."
 )
 values.boolean(
     "allow_outside_paths",
     False,
-    "Read images that a file with a list of them names by paths such as ../a.png, out "
-    "of its own folder. Paths from the root are always read.",
+    "Read images that a list names by relative paths out of its own folder, such as "
+    "../a.png. Absolute paths are always read.",
 )
 values.boolean(
     "cache_dataset", False, "Keep decoded images in memory after the first pass."
@@ -64,16 +64,16 @@ values.one_of(
     "on_bad_image",
     "skip",
     ["skip", "fail"],
-    "What happens to an image that cannot be read. skip: in training the next one "
+    "What to do with an image that cannot be read. skip: in training the next one "
     "takes its place, in evaluation it is left out; bad_images.txt in --model_dir "
-    "names all.",
+    "lists them. fail: end with an error.",
 )
 values.floating(
     "max_bad_fraction",
     0.01,
-    "Share of bad images above which a data set is refused when it is opened; one is "
-    "always skipped, except with 0. Ten times as many may break or vanish while a run "
-    "goes on.",
+    "Share of bad images above which a data set is refused when it is opened. A "
+    "single one is always skipped, except with 0. During a run ten times as many may "
+    "break or vanish.",
     low=0,
     high=1,
 )
@@ -87,7 +87,7 @@ values.integer(
 values.integer(
     "prepare_size",
     320,
-    "prepare: the shorter side of the packed copies, in pixels; about 1.4 times "
+    "prepare: the shorter side of the packed copies in pixels. Use about 1.4 times "
     "--image_size or more.",
     low=1,
     high=10_000,
@@ -96,7 +96,7 @@ values.integer(
     "image_size",
     224,
     "Height and width of the network's input, in pixels. Not given: that of the run "
-    "that --checkpoint, or else --teacher, is of. Up to 32 evaluates without a crop.",
+    "of --checkpoint or --teacher. Up to 32, evaluation does not crop.",
     low=1,
     high=10_000,
 )
@@ -104,8 +104,9 @@ values.floating(
     "label_fraction",
     1.0,
     "Share of the training split whose labels may be used, the same number of every "
-    "class: 0.01, 0.1. finetune trains on these images alone, distill hides the other "
-    "labels, evaluators learn from these. Of one seed, 0.01 is part of 0.1.",
+    "class: 0.01, 0.1. finetune trains only on these images, distill hides the other "
+    "labels, and evaluators learn from these. With one seed, those of 0.01 are among "
+    "those of 0.1.",
     above=0,
     high=1,
 )
@@ -113,25 +114,26 @@ values.integer("label_seed", 0, "Seed of --label_fraction.", low=0, high=2**31 -
 values.string(
     "label_file",
     None,
-    "Text file instead of --label_fraction: the name of an image on each line, as in "
-    "the published lists (n01440764_10026.JPEG), with folders where names are not "
-    "enough.",
+    "Text file, instead of --label_fraction: the name of an image on each line, as in "
+    "the published lists (n01440764_10026.JPEG), with folders if names are not "
+    "unique.",
 )
 values.string(
     "augmentation",
     "crop_and_flip",
-    "What is drawn of an image. crop_and_flip: in pre-training the paper's policy, in "
-    "finetune and distill crop and flip. none, of these two: the evaluation crop; with "
-    "--fine_tune_after_block=4, features are then computed once and kept in memory. "
-    "Else a list, in quotes, that begins with crop: 'crop,flip,jitter(0.5),grayscale,"
-    "blur,solarize'; 'crop,flip,blur(1) | crop,flip,blur(0.1)' draws the two views "
-    "each in its own way. Words and arguments: docs/augmentation.md.",
+    "How views are drawn. crop_and_flip: the paper's policy in pre-training, crop and "
+    "flip in finetune and distill. none: the evaluation crop, only for finetune and "
+    "distill; with --fine_tune_after_block=4 features are then computed once and kept "
+    "in memory. Otherwise a quoted list that begins with crop: "
+    "'crop,flip,jitter(0.5),grayscale,blur,solarize'. With a bar the two views are "
+    "drawn differently: 'crop,flip,blur(1) | crop,flip,blur(0.1)'. Words and "
+    "arguments: docs/augmentation.md.",
 )
 values.floating(
     "color_jitter_strength",
     1.0,
-    "Strength of the colour distortion in pre-training. The paper: 1 for ImageNet, 0.5 "
-    "for CIFAR-10. 0: none.",
+    "Strength of the colour distortion in pre-training. The paper uses 1 for ImageNet "
+    "and 0.5 for CIFAR-10. 0: none.",
     low=0,
     high=1.25,
 )
@@ -139,15 +141,15 @@ values.boolean("use_blur", True, "Blur half of the views in pre-training.")
 values.floating(
     "min_crop_area",
     0.08,
-    "Smallest share of the image's area that a random crop takes.",
+    "Smallest share of the image's area that a random crop covers.",
     above=0,
     high=1,
 )
 values.integer(
     "num_small_views",
     0,
-    "pretrain: SwAV's multi-crop, so many views of smaller crops and lower size beside "
-    "the two, each of which is to find both. 0: none.",
+    "pretrain: number of additional small views of each image, as in SwAV's multi- "
+    "crop. Each has to find both full views. 0: none.",
     low=0,
     high=64,
 )
@@ -161,14 +163,15 @@ values.integer(
 values.floating(
     "small_view_min_area",
     0.05,
-    "Smallest share of the image's area that a crop of --num_small_views takes.",
+    "Smallest share of the image's area that a small view covers.",
     above=0,
     high=1,
 )
 values.floating(
     "small_view_max_area",
     0.14,
-    "Largest share of it; SwAV takes --min_crop_area=0.14 for the full views with it.",
+    "Largest share of it. SwAV combines it with --min_crop_area=0.14 for the full "
+    "views.",
     above=0,
     high=1,
 )
@@ -177,9 +180,10 @@ values.one_of(
     "augment_on",
     "host",
     ["host", "device"],
-    "Where the views of pre-training are drawn. device: with the networks, on the GPU; "
-    "the processor reads and crops, and what follows the crop is done there. The same "
-    "views up to rounding. For images of one size and for files; not on a TPU.",
+    "Where the views of pre-training are drawn. host: on the processor. device: on "
+    "the GPU, with the networks; the processor reads and crops, and everything after "
+    "the crop is done there. The views are the same up to rounding. For images of one "
+    "size and for files; not on a TPU.",
 )
 
 

@@ -18,11 +18,12 @@ values.some_of(
     ["saved_model"],
     FORMATS,
     "saved_model is written to saved_model/<step>/, the others are files in "
-    "export/<step>/. Each is read back and compared. raw: with the preprocessing "
-    "inside, as in the SavedModel. onnx needs what pip install '.[onnx]' brings.",
+    "export/<step>/. Each is read back and compared. raw means that the preprocessing "
+    "is inside, as in the SavedModel. onnx needs the packages of pip install "
+    "'.[onnx]'.",
 )
 values.string(
-    "model_licence", None, "What the model card says of the licence of the weights."
+    "model_licence", None, "What the model card says about the licence of the weights."
 )
 
 

@@ -13,23 +13,23 @@ values.one_of(
     "stem",
     "auto",
     ["auto", "cifar", "cifar_no_relu", "cifar_padded", "cifar_pool", "imagenet"],
-    "First layers of the ResNet. cifar: for small pictures, one convolution at full "
-    "size. As networks of PyTorch have it, cifar_no_relu: without ReLU, in lightly; "
-    "cifar_padded: with two pixels of zeros around, in solo-learn; cifar_pool: with "
-    "max pooling behind. auto: cifar up to --image_size=32, else "
-    "imagenet; in --mode=import as the weights say.",
+    "First layers of the ResNet. imagenet: the paper's. cifar: for small pictures, "
+    "one convolution at full resolution. Variants in PyTorch's networks: "
+    "cifar_no_relu (lightly) has no ReLU, cifar_padded (solo-learn) pads with two "
+    "pixels of zeros, cifar_pool is followed by max pooling. auto: cifar up to "
+    "--image_size=32, else imagenet; in --mode=import what the weights tell.",
 )
 values.one_of(
     "resnet_variant",
     "simclr",
     ["simclr", "torchvision"],
-    "torchvision: as networks of PyTorch have it, without a projection in the first "
-    "block of ResNet-18 and 34, and with max pooling padded on all sides.",
+    "torchvision: as in PyTorch's networks, without a projection in the first block "
+    "of ResNet-18 and 34, and with max pooling padded on all sides.",
 )
 values.string(
     "input_normalization",
     "auto",
-    "Mean and deviation of the colours, by which the encoder normalises images in "
+    "Mean and deviation of the colours with which the encoder normalises images in "
     "[0, 1]: none, imagenet, caffe (blue first, in 0..255), or numbers such as "
     "0.5,0.5,0.5,0.25,0.25,0.25. auto: none; in --mode=import what networks of that "
     "origin are trained with.",
@@ -38,28 +38,32 @@ values.one_of("resnet_depth", 50, (18, 34, 50, 101, 152, 200), "Layers of the Re
 values.floating(
     "width_multiplier",
     1.0,
-    "Times the filters of every ResNet layer.",
+    "Factor for the number of filters of every ResNet layer.",
     above=0,
     high=100,
 )
 values.floating(
     "sk_ratio",
     0.0,
-    "Selective kernels, and with them the stem and shortcuts of ResNet-D; SimCLRv2 "
-    "takes 0.0625. 0: none.",
+    "Selective kernels, together with the stem and shortcuts of ResNet-D; SimCLRv2 "
+    "uses 0.0625. 0: none.",
     low=0,
     high=1,
 )
 values.floating(
     "se_ratio",
     0.0,
-    "Squeeze-and-excitation, its inner filters as a share of the block's. 0: none.",
+    "Squeeze-and-excitation: its inner filters as a share of the block's. 0: none.",
     low=0,
     high=1,
 )
-values.boolean("global_bn", True, "Batch norm over the batch of all replicas.")
+values.boolean("global_bn", True, "Compute batch norm over the batch of all replicas.")
 values.floating(
-    "batch_norm_decay", 0.9, "Momentum of batch norm's statistics.", low=0, below=1
+    "batch_norm_decay",
+    0.9,
+    "Momentum of batch norm's moving statistics.",
+    low=0,
+    below=1,
 )
 values.one_of(
     "proj_head_mode", "nonlinear", ["none", "linear", "nonlinear"], "Projection head."
@@ -71,8 +75,8 @@ values.integer(
 values.integer(
     "ft_proj_selector",
     0,
-    "Which layer of the projection head feeds the linear head. 0: the encoder's "
-    "features. 1: the first layer's output, and so on. -1: the projection.",
+    "Layer of the projection head that feeds the linear head. 0: the encoder's "
+    "features. 1: the output of the first layer, and so on. -1: the projection.",
     low=-1,
     high=100,
 )

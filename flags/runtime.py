@@ -8,20 +8,21 @@ values.one_of(
     "mode",
     "train",
     "train eval train_then_eval export embed import preview prepare check".split(),
-    "eval: judge the newest checkpoint, then each new one until the training is done; "
-    "see --eval_timeout. export: only write what --export_formats says, a SavedModel; "
-    "eval and train_then_eval write it too. embed: write the features of --eval_split. "
-    "import: make a run of the weights at --source; what network they are of shows in "
-    "them. preview: write pictures of random training images beside their views; it "
-    "takes the flags of a training. prepare: write a packed copy of --dataset to "
-    "--model_dir, which --dataset then takes. check: read every image of --train_split "
-    "and report, without training.",
+    "train: train. eval: evaluate the newest checkpoint, then each new one until the "
+    "training is done; see --eval_timeout. train_then_eval: both. export: write only "
+    "what --export_formats says, by default a SavedModel; eval and train_then_eval "
+    "write it too. embed: write the features of --eval_split. import: turn the "
+    "weights at --source into a run; the network is recognised from the weights. "
+    "preview: write pictures of random training images beside their views; takes the "
+    "flags of a training. prepare: write a packed copy of --dataset to --model_dir, "
+    "for use as --dataset. check: read every image of --train_split and report, "
+    "without training.",
 )
 values.string(
     "preset",
     None,
-    "A recipe that comes with the toolkit, such as demo or cifar10. Flags given beside "
-    "it win, before or after.",
+    "A recipe that comes with the toolkit, such as demo or cifar10. Flags on the "
+    "command line win, before or after it.",
 )
 values.string("model_dir", None, "Folder of the run: checkpoints, results, events.")
 values.string(
@@ -33,34 +34,34 @@ values.string(
 values.string(
     "checkpoint",
     None,
-    "Folder or prefix of a checkpoint to start from, if --model_dir has none yet. It "
-    "brings its networks and its image size: flags of them need not be given.",
+    "Folder or prefix of a checkpoint to start from, if --model_dir has none yet. "
+    "Networks and image size are taken from it; their flags need not be given.",
 )
 values.one_of(
     "checkpoint_scope",
     "model",
     ["model", "encoder"],
-    "What --checkpoint fills: encoder and projection head, or the encoder alone.",
+    "What is loaded from --checkpoint: encoder and projection head (model), or only "
+    "the encoder.",
 )
 values.string(
     "variable_schema",
     None,
-    "Of published commands: (?!global_step|...|head) means --checkpoint_scope=encoder, "
-    "without head it means model.",
+    "Accepted for published commands: (?!global_step|...|head) means "
+    "--checkpoint_scope=encoder; without head it means model.",
 )
 values.boolean(
     "resume_with_other_flags",
     False,
-    "Resume though flags differ that change what is computed, such as a learning rate "
-    "or a folder of images that was moved. Without it such a command is refused.",
+    "Resume although flags differ that change what is computed, such as a learning "
+    "rate, or a folder of images that was moved. Without it such a command is "
+    "refused.",
 )
-values.integer(
-    "checkpoint_epochs", 1, "Epochs between two checkpoints.", low=1, high=10**6
-)
+values.integer("checkpoint_epochs", 1, "Epochs between checkpoints.", low=1, high=10**6)
 values.integer(
     "checkpoint_steps",
     0,
-    "Steps between two. 0: as --checkpoint_epochs says.",
+    "Steps between checkpoints. 0: use --checkpoint_epochs.",
     low=0,
     high=10**9,
 )
@@ -70,41 +71,44 @@ values.integer(
 values.integer(
     "keep_hub_module_max",
     1,
-    "SavedModels to keep, and as many of the other formats. 0: all.",
+    "SavedModels to keep, and as many of each other format. 0: all.",
     low=0,
     high=10**6,
 )
 values.floating(
     "checkpoint_minutes",
     0.0,
-    "The longest time between two, beside --checkpoint_epochs or _steps. 0: any.",
+    "Longest time between checkpoints, in addition to --checkpoint_epochs or "
+    "--checkpoint_steps. 0: no limit.",
     low=0,
     high=10**6,
 )
 values.string(
     "keep_best",
     None,
-    "Figure whose best checkpoint is kept too: loss, contrast_loss, contrast_acc, "
-    "supervised_loss, supervised_acc (means since the last line of the log), or one of "
-    "result.json such as eval/knn_top_1_accuracy, where --mode=eval runs beside the "
-    "training. Of losses the lowest is the best, else the highest.",
+    "Also keep the checkpoint with the best value of this figure: loss, "
+    "contrast_loss, contrast_acc, supervised_loss, supervised_acc (means since the "
+    "last line of the log), or one of result.json such as eval/knn_top_1_accuracy, if "
+    "--mode=eval runs beside the training. The lowest loss is the best, and the "
+    "highest of every other figure.",
 )
 values.integer(
     "train_summary_steps",
     100,
-    "Steps between two lines and TensorBoard summaries. 0: once a checkpoint.",
+    "Steps between lines of the log and TensorBoard summaries. 0: once per checkpoint.",
     low=0,
     high=10**9,
 )
 values.span(
     "profile_steps",
     None,
-    "The first and the last step, as in 10,20, that TensorFlow's profiler watches, "
-    "for TensorBoard: a file below train/plugins/profile of the run.",
+    "The first and the last step, as in 10,20, that TensorFlow's profiler records for "
+    "TensorBoard. The profile is written to train/plugins/profile in the run's "
+    "folder.",
     low=1,
 )
 values.integer(
-    "preview_images", 8, "preview: images on the sheet, a row each.", low=1, high=1000
+    "preview_images", 8, "preview: images on the sheet, one per row.", low=1, high=1000
 )
 values.integer(
     "preview_pairs", 3, "preview: pairs of views of each image.", low=1, high=100
@@ -115,12 +119,12 @@ values.one_of(
     ["auto", "none", "mirrored", "multi_worker", "tpu"],
     "none: one device. mirrored: all GPUs, or --num_cpu_replicas. multi_worker: the "
     "processes in the environment variable TF_CONFIG, or of Slurm's srun. auto: a TPU "
-    "that is named, else several workers, else several GPUs, else one device.",
+    "if one is named, else several workers, else several GPUs, else one device.",
 )
 values.integer(
     "num_cpu_replicas",
     0,
-    "mirrored: replicas on the CPU. 0: on the GPUs.",
+    "mirrored: replicas on the CPU. 0: use the GPUs.",
     low=0,
     high=1024,
 )
@@ -130,7 +134,7 @@ values.string(
 )
 values.string("tpu_zone", None, "Zone of the TPU.")
 values.string("gcp_project", None, "Project of the TPU.")
-values.string("master", None, "grpc://host:port of a TPU that has no name.")
+values.string("master", None, "Address grpc://host:port of a TPU without a name.")
 
 _IN_THE_WEIGHTS = {
     "resnet_depth",

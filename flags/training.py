@@ -8,17 +8,19 @@ values.one_of(
     "train_mode",
     "pretrain",
     ["pretrain", "finetune", "distill"],
-    "pretrain: SimCLR. finetune: a linear head on a pre-trained encoder, with labels. "
-    "distill: what --teacher says of the images, with or without labels.",
+    "pretrain: SimCLR. finetune: train a linear head on a pre-trained encoder, with "
+    "labels, and the encoder with it; see --fine_tune_after_block. distill: learn "
+    "from the predictions of --teacher, with or without labels.",
 )
 values.integer(
-    "train_batch_size", 512, "Images a step, over all replicas.", low=1, high=2**20
+    "train_batch_size", 512, "Images per step, over all replicas.", low=1, high=2**20
 )
 values.integer(
     "micro_batch_size",
     0,
     "pretrain: images that go through the networks at a time, on each replica. The "
-    "loss is still that of the whole batch; batch norm is over such a piece. 0: all.",
+    "loss is still that of the whole batch, but batch norm sees one such piece. 0: "
+    "all at once.",
     low=0,
     high=2**20,
 )
@@ -28,15 +30,15 @@ values.integer(
 values.integer(
     "train_steps",
     0,
-    "Steps to train. 0: as many as --train_epochs takes.",
+    "Steps to train. 0: use --train_epochs.",
     low=0,
     high=10**9,
 )
 values.floating(
     "learning_rate",
     0.3,
-    "Peak rate of a batch of 256 images, or times the root of the batch size, see "
-    "--learning_rate_scaling.",
+    "Peak learning rate: for a batch of 256 images, or the factor of the square root "
+    "of the batch size; see --learning_rate_scaling.",
     low=0,
     high=10**6,
 )
@@ -49,31 +51,35 @@ values.one_of(
 values.floating(
     "warmup_epochs",
     10.0,
-    "Epochs of linear rise from 0 to the peak rate. 0: none. The default is cut where "
-    "training is shorter.",
+    "Epochs over which the learning rate rises linearly from 0 to its peak. 0: no "
+    "warm-up. The default is shortened if training is shorter.",
     low=0,
     high=10**6,
 )
 values.floating(
     "weight_decay",
     1e-6,
-    "Of lars, adamw and lamb in the optimizer, without biases and batch norm; of "
-    "momentum and adam as a term of the loss.",
+    "Weight decay. lars, adamw and lamb apply it in the optimizer, except to biases "
+    "and batch norm; for momentum and adam it is a term of the loss.",
     low=0,
     high=1000,
 )
 values.one_of(
     "optimizer", "lars", ["momentum", "adam", "adamw", "lamb", "lars"], "Optimizer."
 )
-values.floating("momentum", 0.9, "Of --optimizer=momentum and lars.", low=0, below=1)
+values.floating(
+    "momentum", 0.9, "Momentum of --optimizer=momentum and lars.", low=0, below=1
+)
 values.floating(
     "temperature",
     0.1,
-    "Divides the similarities in the contrastive loss.",
+    "Temperature of the contrastive loss: the similarities are divided by it.",
     above=0,
     high=1000,
 )
-values.boolean("hidden_norm", True, "Scale projections to length 1 before comparing.")
+values.boolean(
+    "hidden_norm", True, "Scale projections to length 1 before comparing them."
+)
 values.boolean(
     "lineareval_while_pretraining",
     True,
@@ -82,31 +88,33 @@ values.boolean(
 values.integer(
     "fine_tune_after_block",
     -1,
-    "finetune: what is trained. -1 everything, 0 all after the stem, k all after block "
-    "group k, 4 the linear head alone.",
+    "finetune: what is trained. -1: everything. 0: all after the stem. k: all after "
+    "block group k. 4: only the linear head.",
     low=-1,
     high=4,
 )
 values.boolean(
-    "zero_init_logits_layer", False, "finetune, distill: start the linear head at 0."
+    "zero_init_logits_layer",
+    False,
+    "finetune, distill: initialise the linear head with zeros.",
 )
 values.boolean(
     "from_scratch",
     False,
-    "finetune: start from random weights instead of --checkpoint, the supervised "
-    "baseline.",
+    "finetune: start from random weights instead of --checkpoint. This is the "
+    "supervised baseline.",
 )
 values.string(
     "teacher",
     None,
-    "distill: folder or prefix of a checkpoint with a linear head, fine-tuned or "
-    "pre-trained, of any network; or a SavedModel folder, ours or a published one.",
+    "distill: folder or prefix of a checkpoint with a linear head, fine-tuned or pre- "
+    "trained, of any network; or the folder of a SavedModel, ours or a published one.",
 )
 values.floating(
     "distill_temperature",
     1.0,
-    "distill: divides the logits of teacher and student. The second paper: 1 for a "
-    "large teacher, 0.1 for one of the student's size.",
+    "distill: divides the logits of teacher and student. The second paper uses 1 for "
+    "a large teacher, and 0.1 for one of the student's size.",
     above=0,
     high=1000,
 )
@@ -128,9 +136,10 @@ values.one_of(
     "on_nonfinite",
     "stop",
     ["stop", "skip", "rewind"],
-    "Where the loss or the gradient is not finite. stop: end the run, with the last "
-    "checkpoint. skip: leave out the step (pretrain, one replica). rewind: go back to "
-    "the last checkpoint, and on with the next images: the step goes on.",
+    "What to do if the loss or the gradient is not finite. stop: end the run and keep "
+    "the last checkpoint. skip: leave out the step (pretrain, one replica). rewind: "
+    "go back to the weights of the last checkpoint and continue with the next images; "
+    "the step number goes on.",
 )
 values.integer(
     "seed",

@@ -25,7 +25,7 @@ __all__ = list(_HOMES)
 
 
 def __getattr__(name):
-    """Imports a public name when it is first used: flags parse without TensorFlow."""
+    """Imports a public name on first use: parsing flags needs no TensorFlow."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     home = _HOMES[name]

@@ -1,4 +1,4 @@
-"""Output that nobody reads any more does not end a run."""
+"""Keeps a run going when nobody reads its output any more."""
 
 import contextlib
 import errno
@@ -10,7 +10,7 @@ _GONE = (errno.EPIPE, errno.EIO, errno.EBADF)
 
 @contextlib.contextmanager
 def optional():
-    """Loses what cannot be written: a pipe is closed, a terminal gone, a disk full."""
+    """Drops output that cannot be written: closed pipe, lost terminal, full disk."""
     streams = _Optional(sys.stdout), _Optional(sys.stderr)
     with contextlib.redirect_stdout(streams[0]), contextlib.redirect_stderr(streams[1]):
         try:
@@ -21,7 +21,7 @@ def optional():
 
 
 class _Optional:
-    """A text stream without errors."""
+    """A text stream that ignores errors."""
 
     def __init__(self, stream):
         self._stream = stream

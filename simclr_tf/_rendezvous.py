@@ -1,6 +1,6 @@
-"""Waits until every worker of a cluster is there.
+"""Waits until every worker of a cluster has started.
 
-TensorFlow waits for missing workers as well, but for an hour, and without a word.
+TensorFlow waits for missing workers as well, but silently and for an hour.
 """
 
 import contextlib
@@ -11,19 +11,19 @@ import time
 def wait_for_all(addresses, mine, timeout):
     """Returns when every address answers, or after the timeout.
 
-    This worker answers meanwhile, so that the others find it; TensorFlow's server takes
-    its port afterwards.
+    Meanwhile this worker answers, so that the others find it. TensorFlow's server takes
+    over its port afterwards.
 
     Args:
         addresses: List of str, `host:port` of every worker.
-        mine: Str, the one among them that is this worker.
+        mine: Str, the address among them of this worker.
         timeout: Float, seconds.
 
     Returns:
         List of str, the addresses that never answered.
 
     Raises:
-        OSError: If this worker's own port cannot be listened at.
+        OSError: If this worker cannot listen on its own port.
     """
     missing = [address for address in addresses if address != mine]
     deadline = time.monotonic() + timeout
@@ -36,7 +36,7 @@ def wait_for_all(addresses, mine, timeout):
 
 
 def answers(address, timeout):
-    """Whether something listens at `host:port`."""
+    """Whether something listens on `host:port`."""
     with contextlib.suppress(OSError):
         socket.create_connection(_host_and_port(address), timeout).close()
         return True

@@ -1,4 +1,4 @@
-"""Starts TensorFlow without the lines that it greets every user with."""
+"""Starts TensorFlow without the messages that it prints for every user."""
 
 import contextlib
 import os
@@ -22,13 +22,13 @@ _GREETINGS = re.compile(
 
 
 def import_tensorflow():
-    """Imports TensorFlow and finds the devices; prints only what is news on stderr.
+    """Imports TensorFlow and finds the devices; prints only new messages on stderr.
 
-    Errors are printed when the import is over, or has failed. Where the environment
-    variable TF_CPP_MIN_LOG_LEVEL is set, TensorFlow prints whatever it allows; else
-    this sets it to 2, errors alone. TF_ENABLE_ONEDNN_OPTS, if it is not set, becomes 1
-    on x86: TensorFlow takes the faster kernels for processors with AVX-512 VNNI alone,
-    but with AVX2 they halve the time of a step too.
+    Errors are printed after the import has ended or failed. If the environment variable
+    TF_CPP_MIN_LOG_LEVEL is set, TensorFlow prints what it allows; otherwise this sets
+    it to 2, which means only errors. If TF_ENABLE_ONEDNN_OPTS is not set, it becomes 1
+    on x86: by itself TensorFlow uses the faster kernels only on processors with AVX-512
+    VNNI, but with AVX2 they halve the time of a step too.
     """
     if platform.machine() in ("x86_64", "AMD64"):
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
@@ -43,10 +43,10 @@ def import_tensorflow():
 
 @contextlib.contextmanager
 def without_greetings():
-    """Holds back what the process writes to stderr, then writes the news in it.
+    """Holds back what the process writes to stderr, then writes only what is new in it.
 
-    Of the compiler too: TensorFlow 2.15 says once that it compiles, and of every stream
-    that has not run before, as an error, that it has no priority.
+    This includes messages of the compiler: TensorFlow 2.15 says once that it compiles,
+    and reports as an error, for every new stream, that it has no priority.
     """
     sys.stderr.flush()
     try:

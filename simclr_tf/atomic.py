@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Writes files so that they are complete or absent."""
 
 import contextlib
 import os
@@ -6,15 +6,15 @@ import os
 
 @contextlib.contextmanager
 def replacing(path):
-    """Where to write a file that is to take the place of `path`.
+    """Gives a place to write a file that will replace `path`.
 
     Args:
         path: Str.
 
     Yields:
-        Str, the path of an unfinished file beside it. Once the block ends, it is on the
-        disk and is renamed; if the block raises, it is removed, and what was at `path`
-        is there still.
+        Str, the path of a temporary file beside it. When the block ends, the file is
+        flushed to the disk and renamed. If the block raises, it is removed, and what
+        was at `path` stays.
     """
     unfinished = f"{path}.tmp"
     try:

@@ -25,14 +25,14 @@ def make_strategy(
     master=None,
     timeout=40.0,
 ):
-    """The strategy that a program trains under; call it before anything else.
+    """The strategy to train under; call it before anything else in TensorFlow.
 
     Args:
         distribution: "none": one device. "mirrored": every visible GPU, or
-            `num_cpu_replicas` shares of the CPU. "multi_worker": this and the other
-            processes that the environment variable TF_CONFIG or Slurm names. "tpu".
-            "auto": the first that is there of a TPU that is named, several workers,
-            several GPUs or CPU replicas; else one device.
+            `num_cpu_replicas` shares of the CPU. "multi_worker": this process and the
+            others that the environment variable TF_CONFIG or Slurm names. "tpu": a
+            Cloud TPU. "auto": a TPU if one is named, else several workers, several GPUs
+            or CPU replicas if there are any, else one device.
         num_cpu_replicas: Int, replicas on the CPU for "mirrored"; 0 means GPUs.
         tpu_name: Str or None, name of a Cloud TPU, or "local" on a TPU virtual machine.
         tpu_zone: Str or None, its zone.
@@ -44,7 +44,7 @@ def make_strategy(
         `tf.distribute.Strategy`.
 
     Raises:
-        UserError: If what is asked for is not there in time, or TF_CONFIG is wrong.
+        UserError: If the devices are not available in time, or TF_CONFIG is wrong.
 
     Example:
         >>> make_strategy("none").num_replicas_in_sync
@@ -67,7 +67,7 @@ def make_strategy(
 
 
 def describe(strategy):
-    """A strategy for people: "1 CPU", "4 replicas on GPU", "2 workers, ..."."""
+    """A strategy in words: "1 CPU", "4 replicas on GPU", "2 workers, ..."."""
     try:
         device = strategy.extended.worker_devices[0]
     except RuntimeError:  # TensorFlow's default strategy does not say
@@ -80,7 +80,7 @@ def describe(strategy):
 
 
 def num_workers(strategy):
-    """Int, the processes that train together."""
+    """Int, the number of processes that train together."""
     resolver = strategy.cluster_resolver
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return 1
@@ -109,18 +109,18 @@ def share(strategy):
 
 
 def distribute(strategy, make_batches, endless=False):
-    """Batches for `model.fit` under the strategy.
+    """Batches for `model.fit` under a strategy.
 
     Args:
         strategy: `tf.distribute.Strategy`.
-        make_batches: Callable from a `Share` to a `tf.data.Dataset` whose elements are
-            batches of one replica, in turn, such as `data.train_batches`.
-        endless: Bool, whether to begin again at the end, for a `fit` that counts its
-            steps. Under several workers TensorFlow keeps the batch size in the graph,
-            which `micro_batch_size` needs, only of data sets without an end.
+        make_batches: Callable from a `Share` to a `tf.data.Dataset` of batches for its
+            replicas in turn, such as `data.train_batches`.
+        endless: Bool, whether to repeat the data, for a `fit` that counts its steps.
+            With several workers, TensorFlow only keeps the batch size in the graph,
+            which `micro_batch_size` needs, if the data set has no end.
 
     Returns:
-        `tf.data.Dataset`, or a distributed one where there are several replicas.
+        `tf.data.Dataset`, or a distributed one if there are several replicas.
     """
     if strategy.num_replicas_in_sync == 1:
         return make_batches(Share())
@@ -136,9 +136,9 @@ def distribute(strategy, make_batches, endless=False):
 
 
 def from_all(strategy, value):
-    """What every process gives for an int, or a list of them, the chief's first.
+    """Gathers an int, or a list of ints, from every process, the chief's first.
 
-    All processes must call it. It is a barrier as well.
+    All processes must call it, so it is a barrier as well.
     """
     if num_workers(strategy) == 1:
         return [value]
@@ -148,10 +148,11 @@ def from_all(strategy, value):
 
 
 def part(strategy):
-    """Waits until no other process needs this one any more; the last thing of all.
+    """Waits until no other process needs this one any more; call it last.
 
-    Who has its figures of a gathering may go before another has fetched them. Who is
-    done with this one knows that all have begun it, so have what they needed before.
+    A process that has its results of a gathering may leave before another has fetched
+    them. A process that is done with this call knows that all others have begun it, so
+    they have everything from before.
     """
     with contextlib.suppress(tf.errors.OpError):  # of those who are gone by now
         from_all(strategy, 0)
@@ -165,10 +166,10 @@ def _gathered(value):
 
 @contextlib.contextmanager
 def naming_lost_workers(strategy):
-    """Turns what TensorFlow raises when another worker stops into one line.
+    """Turns TensorFlow's errors about a stopped worker into one line.
 
     Raises:
-        WorkerLostError: Where a worker did not answer any more.
+        WorkerLostError: If a worker no longer answers.
     """
     try:
         yield
@@ -276,7 +277,7 @@ def _tpu(name, zone, project, master, timeout):
 
 
 def _within(seconds, function):
-    """`function()`, or `TimeoutError`; the call itself is left to its thread."""
+    """`function()`, or `TimeoutError`; then the call goes on in its thread."""
     results = queue.Queue()
 
     def call():
@@ -296,12 +297,13 @@ def _within(seconds, function):
 
 
 def _tf_config():
-    """What TF_CONFIG says, checked; empty where it is not set, or names no cluster.
+    """The checked content of TF_CONFIG; empty if it is not set or names no cluster.
 
-    One that is blank is taken out of the environment: TensorFlow would not read it.
+    If it is blank, it is removed from the environment, because TensorFlow cannot read
+    it.
 
     Raises:
-        UserError: If it is not what `tf.distribute` reads.
+        UserError: If `tf.distribute` could not read it.
     """
     text = os.environ.get("TF_CONFIG", "")
     if not text.strip():
@@ -335,7 +337,7 @@ def _tf_config():
 
 
 def _slurm_tasks():
-    """Tasks of the Slurm step that this process is one of; 0 outside of `srun`."""
+    """Number of tasks in this process's Slurm step; 0 outside of `srun`."""
     return int(os.environ.get("SLURM_STEP_NUM_TASKS", 0))
 
 

@@ -1,7 +1,7 @@
 """The one place that knows there are two Kerases.
 
-`tf.keras` is Keras 2 on TensorFlow 2.15, Keras 3 on TensorFlow 2.21, and Keras 2 there
-again under `TF_USE_LEGACY_KERAS=1`.
+`tf.keras` is Keras 2 on TensorFlow 2.15 and Keras 3 on TensorFlow 2.21, where
+`TF_USE_LEGACY_KERAS=1` makes it Keras 2 again.
 """
 
 import contextlib
@@ -26,13 +26,13 @@ if not IS_KERAS_3:
 
 
 def version():
-    """Str, that of the package which `tf.keras` is: `keras` or `tf_keras`."""
+    """Str, version of the package behind `tf.keras`: `keras` or `tf_keras`."""
     package = keras.Model.__module__.split(".")[0]
     return importlib.import_module(package).__version__
 
 
 def variable_path(variable):
-    """A variable's name with its layers, such as `encoder/conv/kernel`."""
+    """A variable's name including its layers, such as `encoder/conv/kernel`."""
     return getattr(variable, "path", None) or variable.name.split(":")[0]
 
 
@@ -42,7 +42,7 @@ def leaf_name(variable):
 
 
 def tf_variable(variable):
-    """The `tf.Variable` of a Keras variable, without what Keras 3 puts around."""
+    """The `tf.Variable` inside a Keras variable, which Keras 3 wraps."""
     return variable.value if IS_KERAS_3 else variable
 
 
@@ -53,10 +53,10 @@ def tf_variables(network):
 
 @contextlib.contextmanager
 def full_precision(networks):
-    """Lets networks of mixed precision compute in the dtype of their variables.
+    """Makes networks of mixed precision compute in the dtype of their variables.
 
     Args:
-        networks: List of Keras layers; all that they are made of go with them.
+        networks: List of Keras layers; the layers inside them are included.
     """
     mixed = {
         layer: layer.dtype_policy
@@ -81,7 +81,7 @@ def _set_policy(layer, policy):
 
 
 def strategy_of(model):
-    """The `tf.distribute.Strategy` that a model's variables were made under."""
+    """The `tf.distribute.Strategy` under which a model's variables were created."""
     variables = []
     with contextlib.suppress(ValueError):  # of a Sequential of Keras 2 without shapes
         variables = model.variables
@@ -92,14 +92,14 @@ def strategy_of(model):
 
 
 def call_in_mode(layer, inputs, training):
-    """What a layer gives in training or inference, whether or not it knows of these."""
+    """Calls a layer in training or inference mode, if it has an argument for that."""
     if IS_KERAS_3 or "training" in inspect.signature(layer.call).parameters:
         return layer(inputs, training=training)
     return layer(inputs)
 
 
 def unpack(data):
-    """`(x, y)` of what Keras hands to a step; y is None where there are no labels.
+    """`(x, y)` of the data that Keras passes to a step; y is None without labels.
 
     Args:
         data: `x`, `(x,)` or `(x, y)`, each a tensor or a structure of tensors.
@@ -118,9 +118,9 @@ def unpack(data):
 class DistributedModel(keras.Model):
     """A model whose `fit` and `evaluate` work under any strategy on both Kerases.
 
-    Keras 3 reduces over workers what its metrics have reduced already, and averages
-    batches of replicas to find their shapes, which fails where these differ. Keras 2
-    adds up over workers what its metrics have added up already.
+    Keras 3 reduces metrics over workers a second time, and averages the batches of
+    replicas to find their shapes, which fails if these differ. Keras 2 sums metrics
+    over workers a second time.
     """
 
     def __init__(self, *args, **kwargs):
@@ -140,7 +140,7 @@ class DistributedModel(keras.Model):
             self._symbolic_build(data_batch=data_batch)
 
     def make_train_function(self, force=False):
-        """What `fit` calls once a step."""
+        """Makes the function that `fit` calls for each step."""
         several = self.distribute_strategy.num_replicas_in_sync > 1
         if not IS_KERAS_3 or not several:
             return super().make_train_function(force)
@@ -149,7 +149,7 @@ class DistributedModel(keras.Model):
         return self.train_function
 
     def make_test_function(self, force=False):
-        """What `evaluate` calls once a step."""
+        """Makes the function that `evaluate` calls for each step."""
         several = self.distribute_strategy.num_replicas_in_sync > 1
         if not IS_KERAS_3 or not several:
             return super().make_test_function(force)
@@ -202,12 +202,12 @@ def _of_first_replica(values, strategy):
 
 
 class Optimizer(keras.optimizers.Optimizer):
-    """Base of our optimizers: one set of methods on both Kerases.
+    """Base class of our optimizers, with the same methods on both Kerases.
 
-    A subclass makes its state in `make_slots(variables)`, with `slot(variable, name)`,
-    finds it again by `index(variable)`, and writes its rule in
-    `update(gradient, variable, learning_rate)`. Its own `weight_decay`, if any, is part
-    of the rule: Keras' decoupled weight decay is off.
+    A subclass creates its state in `make_slots(variables)` with `slot(variable, name)`,
+    finds it again with `index(variable)`, and implements its rule in
+    `update(gradient, variable, learning_rate)`. If it has a `weight_decay`, that is
+    part of the rule: Keras' decoupled weight decay is off.
 
     Args:
         learning_rate: Float or `keras.optimizers.schedules.LearningRateSchedule`.
@@ -222,7 +222,7 @@ class Optimizer(keras.optimizers.Optimizer):
             self._learning_rate = self._build_learning_rate(learning_rate)
 
     def build(self, variables):
-        """Makes the state of every variable; the first call decides which there are."""
+        """Creates the state of every variable; the first call decides which."""
         if getattr(self, "built", False):
             return
         super().build(variables)
@@ -230,7 +230,7 @@ class Optimizer(keras.optimizers.Optimizer):
         self.built = True
 
     def make_slots(self, variables):
-        """Makes the state of `variables`, all that the optimizer will ever update."""
+        """Creates the state of `variables`, all that the optimizer will ever update."""
         raise NotImplementedError
 
     def update(self, gradient, variable, learning_rate):
@@ -244,7 +244,7 @@ class Optimizer(keras.optimizers.Optimizer):
         raise NotImplementedError
 
     def slot(self, variable, name):
-        """A zero state variable of the shape of `variable`."""
+        """A state variable of zeros in the shape of `variable`."""
         return self.add_variable_from_reference(variable, name)
 
     def index(self, variable):
@@ -254,7 +254,7 @@ class Optimizer(keras.optimizers.Optimizer):
         return self._index_dict[self._var_key(variable)]
 
     def update_step(self, gradient, variable, learning_rate=None):
-        """What Keras calls: with a learning rate on Keras 3, without on Keras 2."""
+        """Called by Keras: with a learning rate on Keras 3, without one on Keras 2."""
         if learning_rate is None:
             learning_rate = self.learning_rate
         gradient = tf.cast(tf.convert_to_tensor(gradient), variable.dtype)
@@ -276,15 +276,15 @@ class Optimizer(keras.optimizers.Optimizer):
 
 
 def inner_optimizer(optimizer):
-    """The optimizer itself, from inside the loss scaling of mixed precision."""
+    """The optimizer itself, without the loss scaling of mixed precision."""
     return getattr(optimizer, "inner_optimizer", optimizer)
 
 
 def optimizer_state(optimizer):
-    """What a checkpoint holds of a built optimizer: its own variables.
+    """The part of a built optimizer that is saved in checkpoints: its own variables.
 
-    The optimizers of Keras 3 also track the model's, which would then stand in the
-    checkpoint under the optimizer's name.
+    Optimizers of Keras 3 also track the model's variables, which would then be saved
+    under the optimizer's name.
     """
     if not IS_KERAS_3:
         return optimizer
@@ -292,10 +292,10 @@ def optimizer_state(optimizer):
 
 
 def track_kernels(network):
-    """Lets checkpoints of one Keras fill the networks of the other.
+    """Makes checkpoints of one Keras readable for networks of the other.
 
-    Keras 3 tracks the kernel of a dense or convolution layer as `_kernel`. Here it gets
-    the name that Keras 2 has for it beside that one.
+    Keras 3 tracks the kernel of a dense or convolution layer as `_kernel`. This adds
+    the name that Keras 2 uses.
     """
     for layer in network._flatten_layers() if IS_KERAS_3 else ():
         if isinstance(getattr(layer, "_kernel", None), keras.Variable):
@@ -303,20 +303,20 @@ def track_kernels(network):
 
 
 def learning_rate(optimizer):
-    """A float, the rate of the next step."""
+    """The learning rate of the next step, a float."""
     rate = inner_optimizer(optimizer).learning_rate
     return float(rate(optimizer.iterations) if callable(rate) else rate)
 
 
 def state_variables(optimizer):
-    """A built optimizer's variables but `iterations`, which counts the steps."""
+    """A built optimizer's variables except `iterations`, which counts the steps."""
     variables = optimizer.variables
     variables = variables() if callable(variables) else variables
     return [v for v in variables if v is not optimizer.iterations]
 
 
 def build_optimizer_state(optimizer, variables):
-    """Makes the state of any optimizer, the legacy ones of addons included."""
+    """Creates the state of any optimizer, including the legacy ones of addons."""
     if hasattr(optimizer, "build"):
         optimizer.build(variables)
     else:
@@ -324,7 +324,7 @@ def build_optimizer_state(optimizer, variables):
 
 
 def scaled_gradients(tape, loss, sources, optimizer):
-    """Gradients of `loss`, enlarged where mixed_float16 would round them to 0.
+    """Gradients of `loss`, scaled up if mixed_float16 would round them to 0.
 
     Args:
         tape: `tf.GradientTape` that saw the loss.
@@ -333,7 +333,7 @@ def scaled_gradients(tape, loss, sources, optimizer):
         optimizer: The compiled optimizer.
 
     Returns:
-        List of tensors for `unscaled`, with None where nothing is connected.
+        List of tensors for `unscaled`, with None for sources that are not connected.
     """
     # Scaling what flows back from the loss is the same as scaling the loss.
     scale = tf.ones_like(loss)
@@ -345,25 +345,25 @@ def scaled_gradients(tape, loss, sources, optimizer):
 
 
 def unscaled(gradients, optimizer):
-    """What `optimizer.apply_gradients` takes, of what `scaled_gradients` gave."""
+    """Gradients for `optimizer.apply_gradients` from those of `scaled_gradients`."""
     if not IS_KERAS_3 and hasattr(optimizer, "get_unscaled_gradients"):
         return optimizer.get_unscaled_gradients(gradients)
     return gradients  # Keras 3 scales back when it applies them
 
 
 def scales_loss(optimizer):
-    """Whether an optimizer enlarges the loss of mixed_float16, and may skip a step."""
+    """Whether an optimizer scales the loss for mixed_float16, and may skip a step."""
     return inner_optimizer(optimizer) is not optimizer
 
 
 def watch_gradients(optimizer, watch):
-    """Has an optimizer show the gradients that it applies.
+    """Makes an optimizer report the gradients that it applies.
 
     Args:
         optimizer: Keras optimizer, also a legacy one, or one that scales the loss.
         watch: Callable that gets a list of `(gradient, tf.Variable)` at each step, in
-            each replica, where the gradients have been added up over the replicas.
-            Keras 3 has clipped them by then, where the optimizer does.
+            each replica, after the gradients have been summed over the replicas. On
+            Keras 3 they are already clipped, if the optimizer clips.
     """
     optimizer = inner_optimizer(optimizer)
     names = "_all_reduce_sum_gradients", "aggregate_gradients", "_aggregate_gradients"
@@ -380,7 +380,7 @@ def watch_gradients(optimizer, watch):
 
 
 def is_moved_by_replicas(variable):
-    """Whether each replica keeps a value of its own, as of batch statistics."""
+    """Whether each replica keeps its own value, as with batch statistics."""
     variable = tf_variable(variable)
     return variable.synchronization == tf.VariableSynchronization.ON_READ
 
@@ -393,8 +393,8 @@ def dtype_of(variable):
 def lamb(learning_rate, weight_decay, not_decayed):
     """LAMB: from tensorflow-addons on Keras 2, from Keras on Keras 3.
 
-    The two place weight decay differently: addons inside the layer-wise scaling, as the
-    paper (https://arxiv.org/abs/1904.00962) does, Keras beside it.
+    They apply weight decay differently: addons inside the layer-wise scaling, like the
+    paper (https://arxiv.org/abs/1904.00962), Keras outside of it.
 
     Args:
         learning_rate: Float or schedule.

@@ -1,4 +1,4 @@
-"""Paths for TensorFlow, which takes some of them for patterns."""
+"""Paths for TensorFlow, which reads some of them as patterns."""
 
 import contextlib
 import os
@@ -10,17 +10,18 @@ _WILDCARDS = re.compile(r"[*?\[\]\\]")
 
 @contextlib.contextmanager
 def literal(path):
-    r"""A name of `path` that TensorFlow does not take for a pattern.
+    r"""A name for `path` that TensorFlow does not read as a pattern.
 
-    Whatever restores variables looks for their files by globbing, and finds none in
-    `runs/lr[0.3]`. No escape helps: the same name is then used to open them.
+    When TensorFlow restores variables, it looks for their files by globbing and finds
+    none in `runs/lr[0.3]`. Escaping does not help, because the same name is then used
+    to open them.
 
     Args:
         path: Str, a folder, a file, or a prefix of files.
 
     Yields:
-        Str, the path itself where it has none of `*?[]\`; else one that leads there by
-        a symbolic link, which is removed afterwards.
+        Str, the path itself if it has none of `*?[]\`; otherwise one that leads there
+        through a symbolic link, which is removed afterwards.
     """
     if not _WILDCARDS.search(path) or "://" in path:
         yield path

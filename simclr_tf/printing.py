@@ -1,10 +1,10 @@
-"""Text of others, made fit for a terminal, a log or a picture."""
+"""Makes text from outside safe for a terminal, a log or a picture."""
 
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 def printable(text):
-    r"""A name on one line: "?" for what controls a terminal or cannot be shown.
+    r"""A name on one line, with "?" for control characters and what cannot be shown.
 
     Args:
         text: Str or bytes, such as the name of a file, whatever its bytes are.
@@ -19,7 +19,7 @@ def printable(text):
 
 
 def printable_lines(text):
-    """The same for text of several lines, which stay."""
+    """The same for text of several lines, which are kept."""
     return "\n".join(map(printable, text.split("\n")))
 
 

@@ -12,7 +12,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @contextlib.contextmanager
 def raised():
-    """Has SIGTERM raise `Stopped`, as Ctrl-C raises `KeyboardInterrupt`."""
+    """Makes SIGTERM raise `Stopped`, as Ctrl-C raises `KeyboardInterrupt`."""
 
     def stop(number, frame):
         raise Stopped(number)
@@ -23,7 +23,7 @@ def raised():
 
 @contextlib.contextmanager
 def deferred():
-    """Has the first signal wait until it is asked for; a second ends the process.
+    """Holds the first signal until it is asked for; a second one ends the process.
 
     Yields:
         `Signal`.
@@ -47,7 +47,7 @@ def deferred():
 
 
 class Signal:
-    """What came.
+    """The signal that came.
 
     Attributes:
         number: Int, of the first signal; 0 while none has come.
@@ -59,7 +59,7 @@ class Signal:
 
 @contextlib.contextmanager
 def _handled_by(handler, numbers):
-    """Handles signals, if this is the thread that can; an ignored one stays so."""
+    """Handles signals, if this thread can; ignored signals stay ignored."""
     before = {}
     if threading.current_thread() is threading.main_thread():
         before = {number: signal.getsignal(number) for number in numbers}

@@ -7,7 +7,7 @@ from tf_models.layers import ConvolutionNorm, global_average
 
 
 class SelectiveKernel(keras.layers.Layer):
-    """Two 3x3 branches mixed, per image and channel, by what the whole image shows.
+    """Mixes two 3x3 branches per image and channel, with weights from the whole image.
 
     Args:
         filters: Int, channels of the output.
@@ -58,7 +58,7 @@ class SelectiveKernel(keras.layers.Layer):
 
 
 class SqueezeExcitation(keras.layers.Layer):
-    """Scales every channel by a gate that sees the whole image.
+    """Scales every channel by a gate computed from the whole image.
 
     Args:
         channels: Int, channels of the input.

@@ -1,4 +1,4 @@
-"""Batch normalisation with the fused kernel wherever one replica sees the batch."""
+"""Batch normalisation that uses the fused kernel if one replica has the whole batch."""
 
 import tensorflow as tf
 from tensorflow import keras
@@ -6,7 +6,7 @@ from tensorflow import keras
 
 @keras.utils.register_keras_serializable(package="tf_models")
 class BatchNormalization(keras.layers.BatchNormalization):
-    """Keras' batch normalisation, faster, and synchronized over replicas if asked.
+    """Batch normalisation as in Keras, but faster, and synchronized if asked.
 
     With one replica, and in inference, the fused kernel is used. The moving variance is
     that of the batch (`1 / N`) in every case, so that one replica and several on the
@@ -88,7 +88,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
 
 def _of_all_replicas(count, mean, squares):
-    """`[replicas, C]` of each of a replica's statistics; the gradient flows back."""
+    """Gathers each statistic to `[replicas, C]`; gradients flow back."""
     context = tf.distribute.get_replica_context()
     mine = tf.stack([tf.broadcast_to(count, tf.shape(mean)), mean, squares])
     place = tf.one_hot(context.replica_id_in_sync_group, context.num_replicas_in_sync)

@@ -46,19 +46,19 @@ class Shortcut(keras.layers.Layer):
 
 
 class ResidualBlock(keras.layers.Layer):
-    """`relu(main(images) + shortcut(images))`; at the start `main` is 0.
+    """`relu(main(images) + shortcut(images))`; `main` is 0 before training.
 
     The last batch norm's scale starts at 0 (Goyal et al. 2017,
     https://arxiv.org/abs/1706.02677, section 5.1).
 
     Args:
         filters: Int, the block's width.
-        strides: Int, of the first 3x3 convolution.
-        bottleneck: Bool, whether 1x1 convolutions stand around one 3x3 and the output
-            has `4 * filters` channels; else two 3x3 convolutions.
+        strides: Int, stride of the first 3x3 convolution.
+        bottleneck: Bool. True: a 3x3 convolution between two 1x1 convolutions, and `4 *
+            filters` output channels. False: two 3x3 convolutions.
         project: Bool, whether the shortcut is a projection.
-        sk_ratio: Float >= 0; > 0 makes the 3x3 convolution of a bottleneck a
-            `SelectiveKernel`, and projections those of ResNet-D.
+        sk_ratio: Float >= 0; > 0 replaces the 3x3 convolution of a bottleneck by
+            `SelectiveKernel`, and projections by those of ResNet-D.
         se_ratio: Float >= 0; > 0 adds `SqueezeExcitation`.
         norm: Dict of arguments of `BatchNormalization`.
     """

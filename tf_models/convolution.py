@@ -1,7 +1,7 @@
-"""Convolutions whose gradient to the images is fast without oneDNN.
+"""Convolutions whose gradient with respect to the images is fast without oneDNN.
 
-TensorFlow's own kernel of that gradient reaches an eighth of the forward kernel's speed
-where channels are many and pixels are few. But the gradient is made of convolutions.
+With many channels and few pixels, TensorFlow's own kernel for that gradient runs at an
+eighth of the forward kernel's speed. But the gradient can be written as convolutions.
 """
 
 import tensorflow as tf
@@ -11,8 +11,9 @@ from tensorflow.python.util import _pywrap_util_port as util_port
 def is_faster(images):
     """Whether `convolve` trains faster than `tf.nn.conv2d`.
 
-    It does on CPUs where TensorFlow takes its own kernels: by default on those without
-    AVX-512 VNNI or the like, see TF_ENABLE_ONEDNN_OPTS in TensorFlow's documentation.
+    It does on CPUs where TensorFlow uses its own kernels. By default these are CPUs
+    without AVX-512 VNNI or similar; see TF_ENABLE_ONEDNN_OPTS in TensorFlow's
+    documentation.
     """
     accelerated = any(map(tf.config.list_logical_devices, ("GPU", "TPU")))
     static = None not in images.shape[1:3]
@@ -20,7 +21,7 @@ def is_faster(images):
 
 
 def convolve(images, kernel, strides=1):
-    """Convolves, padded with zeros the same on both sides; a first-order gradient.
+    """Convolves with equal zero padding on both sides; differentiable once.
 
     Args:
         images: Float tensor `[B, H, W, c]` with static height and width.
@@ -54,14 +55,14 @@ def convolve(images, kernel, strides=1):
 
 
 def gradient_to_images(upstream, kernel, size, strides):
-    """The gradient of `convolve` to its images.
+    """The gradient of `convolve` with respect to its images.
 
-    Every `strides`-th row and column of it, from the first, or from the second, is a
-    convolution of the gradient to the outputs with those weights of the kernel that
-    outputs laid upon these rows and columns.
+    Take every `strides`-th row and column of it, starting at the first or at the
+    second. That part is a convolution of the outputs' gradient with those kernel
+    weights by which the outputs read these rows and columns.
 
     Args:
-        upstream: Float tensor `[B, h, w, C]`, the gradient to the outputs.
+        upstream: Float tensor `[B, h, w, C]`, the gradient with respect to the outputs.
         kernel: Tensor `[k, k, c, C]` of the same dtype, k odd; with strides not 1.
         size: `(H, W)` of the images.
         strides: Int, 1 or 2.
@@ -88,8 +89,8 @@ def _share(first, kernel_size, pixels, outputs, strides):
     """Every `strides`-th row of the images, or column, from the `first`.
 
     Returns:
-        List of the kernel's rows that are laid upon these, from the last; and how many
-        zeros are needed before the outputs, and after, to convolve with them.
+        List of the kernel's rows that read these, last first; and how many zeros have
+        to be added before and after the outputs to convolve with them.
     """
     place = first + (kernel_size - 1) // 2
     weights = list(range(place % strides, kernel_size, strides))[::-1]
@@ -99,7 +100,7 @@ def _share(first, kernel_size, pixels, outputs, strides):
 
 
 def _of_share(upstream, turned, rows, columns):
-    """The gradient to the pixels in some rows and columns, see `_share`."""
+    """The gradient for the pixels in some rows and columns, see `_share`."""
     (rows, down), (columns, across) = rows, columns
     weights = tf.gather(tf.gather(turned, rows, axis=0), columns, axis=1)
     return tf.nn.conv2d(upstream, weights, 1, [[0, 0], down, across, [0, 0]])

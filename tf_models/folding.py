@@ -1,4 +1,4 @@
-"""Inference with batch norm folded into convolutions, and their kernels constant."""
+"""Inference with batch norm folded into convolutions with constant kernels."""
 
 import contextlib
 import threading
@@ -9,20 +9,20 @@ _state = threading.local()
 
 
 def kernels_of(network):
-    """Kernel and bias, as of now, of every layer in a network that can `fold`."""
+    """Current kernel and bias of every layer of a network that can `fold`."""
     layers = network._flatten_layers()
     return {layer: layer.fold() for layer in layers if hasattr(layer, "fold")}
 
 
 @contextlib.contextmanager
 def constant(kernels):
-    """What is traced in here has such kernels as constants.
+    """Context in which functions are traced with these kernels as constants.
 
-    TensorFlow then lays them out for the processor once, and adds and clips where it
-    convolves.
+    TensorFlow then arranges them for the processor only once, and fuses the bias and
+    the ReLU into the convolution.
 
     Args:
-        kernels: What `kernels_of` gave.
+        kernels: The result of `kernels_of`.
     """
     _state.kernels = kernels
     try:
@@ -32,12 +32,12 @@ def constant(kernels):
 
 
 def of(layer):
-    """The constant kernel and bias of a layer; None where it is to read its own."""
+    """The constant kernel and bias of a layer; None if it should use its own."""
     return getattr(_state, "kernels", {}).get(layer)
 
 
 def fold(kernel, norm):
-    """A convolution's kernel and bias that have the batch norm behind it within them.
+    """Folds the batch norm after a convolution into its kernel and bias.
 
     Args:
         kernel: Variable `[k, k, c, C]`.

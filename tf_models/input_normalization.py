@@ -1,4 +1,4 @@
-"""What images in [0, 1] become before the first layer of a network of others."""
+"""Scales images in [0, 1] as networks of other origin expect them."""
 
 import math
 
@@ -35,14 +35,14 @@ class InputNormalization(keras.layers.Layer):
 
 
 def normalize(images, text):
-    """Images less the means, divided by the deviations; of "caffe" in reverse order.
+    """Subtracts the means and divides by the deviations; "caffe" reverses channels.
 
     Args:
         images: Float tensor `[B, H, W, 3]` in [0, 1], red first.
         text: Str, see `constants`.
 
     Returns:
-        Float32 tensor of the same shape; for "none" the images as they are.
+        Float32 tensor of the same shape; for "none" the images unchanged.
     """
     if text == "none":
         return images
@@ -55,9 +55,10 @@ def constants(text):
     """The means and deviations that a word or six numbers stand for.
 
     Args:
-        text: Str, "none"; "imagenet", what torchvision's networks are trained with;
-            "caffe", what ResNet and VGG of `keras.applications` are: less the mean of
-            ImageNet, in 0..255, blue first; or "r,g,b,r,g,b", of images in [0, 1].
+        text: Str. "none". "imagenet": as torchvision's networks are trained. "caffe":
+            as ResNet and VGG of `keras.applications` are trained, in 0..255 minus the
+            mean of ImageNet, blue first. Or "r,g,b,r,g,b", means and deviations of
+            images in [0, 1].
 
     Returns:
         Two tuples of three floats.

@@ -1,4 +1,4 @@
-"""The convolutions that every block is made of."""
+"""Convolutions, the parts of every block."""
 
 import tensorflow as tf
 from tensorflow import keras
@@ -8,7 +8,7 @@ from tf_models.batch_normalization import BatchNormalization
 
 
 class Convolution(keras.layers.Layer):
-    """Convolution without bias, padded the same on both sides whatever the stride.
+    """Convolution without bias, with equal padding on both sides at any stride.
 
     Args:
         filters: Int.
@@ -41,7 +41,7 @@ class Convolution(keras.layers.Layer):
         return self.convolution(convolution.pad(images, self.padding))
 
     def by_constants(self, images, kernel, bias):
-        """The convolution by another kernel, and with a bias; both NumPy arrays."""
+        """The convolution with another kernel and a bias, both NumPy arrays."""
         images = tf.nn.conv2d(
             convolution.pad(images, self.padding),
             tf.cast(tf.constant(kernel), images.dtype),
@@ -100,7 +100,7 @@ class ConvolutionNorm(keras.layers.Layer):
         return tf.nn.relu(images) if self.relu else images
 
     def fold(self):
-        """Kernel and bias of the convolution and its norm in inference, as of now."""
+        """Current kernel and bias of the convolution and its norm in inference."""
         return folding.fold(self.convolution.convolution.kernel, self.norm)
 
 

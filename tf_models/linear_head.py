@@ -8,7 +8,8 @@ from tensorflow import keras
 class LinearHead(keras.layers.Layer):
     """Class logits `features @ kernel + bias`, in float32 under any precision.
 
-    Its variables carry the attribute `is_linear_head`, by which optimizers know them.
+    Its variables have the attribute `is_linear_head`, by which optimizers recognise
+    them.
 
     Args:
         num_classes: Int >= 1.

@@ -118,7 +118,7 @@ class ProjectionHead(keras.layers.Layer):
         return outputs
 
     def freeze_after(self, layer):
-        """Freezes what comes after one of the `hidden_layers`.
+        """Freezes everything after one of the `hidden_layers`.
 
         Args:
             layer: Int, 0 freezes the whole head, -1 nothing.

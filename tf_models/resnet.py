@@ -20,14 +20,14 @@ _VARIANTS = ("simclr", "torchvision")
 
 
 def depth_of(bottleneck, counts):
-    """The depth of a ResNet by its blocks.
+    """The depth of a ResNet with given blocks.
 
     Args:
         bottleneck: Bool, whether they are bottlenecks.
         counts: Sequence of int, the blocks of each group.
 
     Returns:
-        Int, or None where no ResNet has these.
+        Int, or None if no ResNet has these.
 
     Example:
         >>> depth_of(True, [3, 4, 6, 3])
@@ -41,26 +41,27 @@ def depth_of(bottleneck, counts):
 class ResNet(keras.Model):
     """Residual network from images to features.
 
-    As the published SimCLR code builds it, unless `variant` says otherwise: projection
-    shortcuts in the first block of every group, the stride on the 3x3 convolution, the
-    last scale of each block 0 at the start. Its variables exist after construction.
+    It is built like the published SimCLR code's, unless `variant` says otherwise: with
+    projection shortcuts in the first block of every group, the stride on the 3x3
+    convolution, and the last scale of each block initialised to 0. Its variables exist
+    after construction.
 
     Args:
         depth: 18, 34 (basic blocks), 50, 101, 152 or 200 (bottlenecks).
-        width_multiplier: Positive float, times the 64, 128, 256 and 512 filters.
+        width_multiplier: Positive float, factor for the 64, 128, 256 and 512 filters.
         sk_ratio: Float >= 0; > 0 turns on selective kernels and the stem and shortcuts
             of ResNet-D. SimCLRv2 uses 0.0625.
         se_ratio: Float >= 0; > 0 turns on squeeze-and-excitation.
         stem: "imagenet", which divides height and width by 4, or "cifar", one 3x3
-            convolution, for pictures of about 32 pixels. PyTorch has others like it:
-            "cifar_padded", which sees two pixels of zeros around images, in solo-learn;
-            "cifar_no_relu", without ReLU, in lightly's Sequential of its small ResNet;
-            "cifar_pool", with the max pooling of "imagenet" behind it.
+            convolution, for pictures of about 32 pixels. PyTorch has variants of it:
+            "cifar_padded" (solo-learn) pads images with two pixels of zeros,
+            "cifar_no_relu" (lightly's small ResNet in a Sequential) has no ReLU, and
+            "cifar_pool" is followed by the max pooling of "imagenet".
         variant: "simclr", or "torchvision" for networks of PyTorch: no projection where
-            a block leaves the shape as it is (the first one of ResNet-18 and 34), and
-            max pooling padded on all four sides, not below and on the right alone.
-        normalization: "none", or what images are normalised by before the stem:
-            "imagenet", the mean and deviation of its colours, or three means and three
+            a block keeps the shape (the first one of ResNet-18 and 34), and max pooling
+            padded on all four sides instead of only below and on the right.
+        normalization: "none", or how images are normalised before the stem: "imagenet",
+            with the mean and deviation of its colours, or three means and three
             deviations such as "0.5,0.5,0.5,0.25,0.25,0.25"; see
             `tf_models.input_normalization.constants`.
         global_bn: Bool, whether batch norm sees the batch of all replicas.
@@ -71,7 +72,7 @@ class ResNet(keras.Model):
         training: Bool, whether batch norm uses the statistics of the batch.
 
     Returns:
-        Float32 tensor `[B, feature_dim]`, means over height and width.
+        Float32 tensor `[B, feature_dim]`, averaged over height and width.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -230,14 +231,14 @@ class ResNet(keras.Model):
         return tf.nn.max_pool2d(images, 3, 2, "SAME")
 
     def folded(self):
-        """What this computes in inference, faster, and with the weights of now.
+        """A faster version for inference, with the current weights.
 
-        Batch norm becomes part of the convolutions before it, and weights are constants
-        of the graph. It takes a while to trace: it is for many images.
+        Batch norm is folded into the convolutions before it, and weights are constants
+        of the graph. Tracing takes a while, so it pays off for many images.
 
         Returns:
             `tf.function` from float images `[B, H, W, 3]` in [0, 1] to features `[B,
-            feature_dim]`, those of a call up to rounding.
+            feature_dim]`, which equal those of a call up to rounding.
         """
         kernels = folding.kernels_of(self)
 
@@ -249,10 +250,10 @@ class ResNet(keras.Model):
         return features
 
     def freeze(self, fine_tune_after_block):
-        """Leaves trainable only what comes after a block group.
+        """Freezes everything up to a block group.
 
-        Frozen layers run in inference mode whatever `training` says: their batch
-        statistics do not move.
+        Frozen layers run in inference mode whatever `training` is, so their batch
+        statistics do not change.
 
         Args:
             fine_tune_after_block: -1 freezes nothing, 0 the stem, k the stem and groups

@@ -12,20 +12,21 @@ class ImageLayer(keras.layers.Layer):
     A subclass works on a batch in `process(images, training, seed)`.
 
     Args:
-        seed: Int or None, of the layer's stream of draws. Two layers with one seed give
-            the same sequence. None takes one from Python's `random`.
+        seed: Int or None, seed of the layer's stream of draws. Two layers with the same
+            seed give the same sequence. None takes a seed from Python's `random`.
         **kwargs: Those of `keras.layers.Layer`; the dtype is always float32.
 
     Call arguments:
         images: uint8 0..255 or float 0..1, `[H, W, 3]` or `[B, H, W, 3]`.
         training: Bool, whether to draw.
-        seed: Int tensor `[2]` or `[4]`, or None. With one, the call is a function of
-            images and seed alone. Of `[4]` the last two are (first, total): the images
-            get what rows `first ..` of a batch of `total` images get from the first
-            two. None takes the next of the layer's stream; in a parallel `dataset.map`
-            that is in the order in which the calls happen to start, so pass a seed
-            there for views that do not depend on the number of threads. Under a
-            strategy, replicas draw what one device draws for the whole batch.
+        seed: Int tensor `[2]` or `[4]`, or None. With a seed, the result depends only
+            on images and seed. The last two numbers of `[4]` are (first, total): the
+            images get the draws that rows `first ..` of a batch of `total` images get
+            from the first two numbers. None takes the next seed of the layer's stream.
+            In a parallel `dataset.map` that depends on the order in which calls happen
+            to start, so pass a seed there if views must not depend on the number of
+            threads. Under a strategy, the replicas draw what one device draws for the
+            whole batch.
     """
 
     def __init__(self, seed=None, **kwargs):
@@ -62,7 +63,7 @@ class ImageLayer(keras.layers.Layer):
         raise NotImplementedError
 
     def _next_seed(self, images):
-        """The stream's next, with the rows that this replica has of the batch."""
+        """The stream's next seed, with this replica's rows of the batch."""
         count = tf.convert_to_tensor(self._calls.assign_add(1))
         seed = tf.stack([tf.constant(self._stream, tf.int64), count])
         context = tf.distribute.get_replica_context()
@@ -81,10 +82,10 @@ class ImageLayer(keras.layers.Layer):
 
 
 def split_seed(seed, count):
-    """`count` independent seeds for the same rows from one, `[2]` or `[4]`.
+    """Splits one seed, `[2]` or `[4]`, into `count` independent ones for the same rows.
 
-    They are those of `tf.random.experimental.stateless_fold_in` with 0, 1, .., which
-    draws the same number for each of them; here it is drawn once.
+    They are those of `tf.random.experimental.stateless_fold_in` with 0, 1, .., but the
+    number that they share is drawn only once.
     """
     seed = tf.convert_to_tensor(seed)
     drawn = tf.random.stateless_uniform([], seed[:2], None, None, seed.dtype)
@@ -106,8 +107,8 @@ def uniform(seed, images, low=0.0, high=1.0, columns=None):
 def normal(seed, images):
     """Float32 standard normal draws in the shape of the images.
 
-    Every image has its own stretch of the generator's counter, four numbers a count, so
-    that a replica makes those of its own rows alone.
+    Every image has its own range of the generator's counter, with four numbers per
+    count, so that a replica only draws for its own rows.
     """
     seed, shape = tf.convert_to_tensor(seed), tf.shape(images)
     first = seed[2] if seed.shape[0] == 4 else tf.constant(0, seed.dtype)
@@ -126,23 +127,23 @@ def normal(seed, images):
 
 
 def chosen(seed, images, probability):
-    """Bool `[B]`, each true with the probability."""
+    """Bool `[B]`, each true with the given probability."""
     return uniform(seed, images) < probability
 
 
 def per_image(values):
-    """`[B]` values as `[B, 1, 1, 1]`, or one as `[1, 1, 1]`, to meet images."""
+    """Values `[B]` as `[B, 1, 1, 1]`, or one as `[1, 1, 1]`, to match images."""
     values = tf.convert_to_tensor(values)
     return values[..., tf.newaxis, tf.newaxis, tf.newaxis]
 
 
 def check_probability(name, value):
-    """Refuses what is no probability."""
+    """Raises an error unless the value is a probability."""
     if not 0 <= value <= 1:
         raise ValueError(f"`{name}` must be in [0, 1], got {value}.")
 
 
 def check_size(name, value):
-    """Refuses what is no positive int."""
+    """Raises an error unless the value is a positive int."""
     if isinstance(value, bool) or int(value) != value or value < 1:
         raise ValueError(f"`{name}` must be a positive int, got {value}.")

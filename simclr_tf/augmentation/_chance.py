@@ -1,4 +1,4 @@
-"""What layers share that change some images of a batch and leave the others alone."""
+"""Base of layers that change some images of a batch and leave the others alone."""
 
 import tensorflow as tf
 
@@ -6,11 +6,11 @@ from simclr_tf.augmentation import _base
 
 
 class ChangeSome(_base.ImageLayer):
-    """Changes each image with a probability; the others are not even computed.
+    """Changes each image with a probability; only those are computed.
 
-    A subclass says what to do in `change(images, *draws)` and, where images need random
-    numbers of their own, which in `draws(images, seed)`. One that a compiled loop may
-    do image by image has `change_planes` too: see `simclr_tf.augmentation._each`.
+    A subclass implements `change(images, *draws)` and, if each image needs random
+    numbers, `draws(images, seed)`. With `change_planes`, a compiled loop can apply it
+    image by image: see `simclr_tf.augmentation._each`.
 
     Args:
         probability: Float in [0, 1], share of images that are changed.
@@ -34,7 +34,7 @@ class ChangeSome(_base.ImageLayer):
         return tf.tensor_scatter_nd_update(images, rows, changed)
 
     def choose(self, images, seed):
-        """Tuple of bool `[B]`, which images are changed, and the draws of all."""
+        """Bool `[B]`, which images are changed, and the draws of all images."""
         for_choice, for_draws = _base.split_seed(seed, 2)
         chosen = _base.chosen(for_choice, images, self.probability)
         return chosen, *self.draws(images, for_draws)
@@ -44,7 +44,7 @@ class ChangeSome(_base.ImageLayer):
         return ()
 
     def change(self, images, *draws):
-        """Float32 `[n, H, W, 3]` in [0, 1] from the same, each by its own draws."""
+        """Changes images, float32 `[n, H, W, 3]` in [0, 1], each by its own draws."""
         raise NotImplementedError
 
     def get_config(self):

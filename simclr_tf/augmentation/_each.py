@@ -1,10 +1,10 @@
 """Layers as one compiled loop over the images of a batch, for pipelines on a processor.
 
-A batch is larger than any cache, and every operation on all of it waits for memory. So
-an image goes through all steps before the next one begins, and XLA makes one loop over
-its pixels of what would be many operations. It compiles once for every shape of batch,
-and has no gradients: where layers are called by themselves, or in a model, they change
-whole batches.
+A batch is larger than any cache, so every operation on a whole batch waits for memory.
+Here an image goes through all steps before the next one begins, and XLA fuses many
+operations into one loop over its pixels. It compiles once for every shape of batch and
+has no gradients. Layers that are called by themselves, or in a model, process whole
+batches.
 """
 
 import functools
@@ -18,13 +18,13 @@ from simclr_tf import _startup
 
 
 def apply(steps, images, seeds):
-    """Images after one layer and the other: up to rounding, as if called in turn.
+    """Applies layers one after the other; up to rounding, as if called in turn.
 
     Args:
-        steps: List of `ImageLayer`s. Neighbours that have `change_planes` share a loop,
-            where TensorFlow compiles for this processor; the others are called.
+        steps: List of `ImageLayer`s. Neighbours with `change_planes` share a loop if
+            TensorFlow can compile for this processor; the others are called.
         images: Float32 `[B, H, W, 3]` or `[H, W, 3]` in [0, 1].
-        seeds: List of int `[2]` or `[4]`, one a layer, see `ImageLayer`.
+        seeds: List of int `[2]` or `[4]`, one per layer, see `ImageLayer`.
 
     Returns:
         Float32 `[.., h, w, 3]` in [0, 1].
@@ -42,13 +42,13 @@ def apply(steps, images, seeds):
 
 
 def _fits(step):
-    """Whether a step may be in a loop: if its class says how, not one that it is of."""
+    """Whether a step may be in a loop: if its own class, not a base class, says how."""
     return "change_planes" in vars(type(step)) and has_compiler()
 
 
 @functools.cache
 def has_compiler():
-    """Whether this TensorFlow compiles for the processor; some, on Windows, do not."""
+    """Whether this TensorFlow can compile for the processor; some on Windows cannot."""
     shape = [512, 512]
 
     @tf.function(jit_compile=True, autograph=False)
@@ -83,7 +83,7 @@ def _changed(images, group):
 def _loop(changes):
     """The function from images and what is drawn for each change to changed images.
 
-    Layers of one kind share it, whatever their settings: so it compiles but once.
+    Layers of one kind share it whatever their settings, so that it compiles only once.
     """
 
     def changed(example):

@@ -1,4 +1,4 @@
-"""Gaussian blur, each image by its own width."""
+"""Gaussian blur, with a width for each image."""
 
 import tensorflow as tf
 from tensorflow import keras
@@ -8,7 +8,7 @@ from simclr_tf.augmentation import _base, _chance
 
 @keras.utils.register_keras_serializable(package="simclr_tf")
 class RandomGaussianBlur(_chance.ChangeSome):
-    """Blurs some images, each with a width of its own.
+    """Blurs some images, each with its own random width.
 
     Args:
         kernel_size: Int >= 1, see `gaussian_blur`; None means a tenth of the height.
@@ -57,7 +57,7 @@ class RandomGaussianBlur(_chance.ChangeSome):
 
 
 def gaussian_blur(images, kernel_size, sigma):
-    """Convolves with a Gaussian, down and across; outside of the image is black.
+    """Convolves with a Gaussian, down and across; images are padded with black.
 
     Args:
         images: Float `[H, W, 3]` or `[B, H, W, 3]` in [0, 1].
@@ -103,8 +103,8 @@ def _windows(radius, sigma):
 def _convolve(images, windows):
     """Convolves images `[B, H, W, 3]` down and across, each with its window `[B, k]`.
 
-    The whole batch is one picture of `3 B` channels with a window each: a convolution
-    of few pixels, and a fast one, since neighbours in memory have the same place.
+    The whole batch becomes one picture of `3 B` channels with a window each. This
+    convolution is fast, because values at the same pixel are neighbours in memory.
     """
     count, height, width, channels = tf.unstack(tf.shape(images))
     planes = tf.transpose(images, [1, 2, 0, 3])
@@ -120,7 +120,7 @@ def _convolve(images, windows):
 def _convolve_planes(planes, window):
     """The same of one image `[3, H, W]` with its window `[k]`, as sums of shifts.
 
-    XLA makes one pass over the image of them; it has no fast depthwise convolution.
+    XLA fuses them into one pass over the image; it has no fast depthwise convolution.
     """
     taps = tf.unstack(window)
     radius = len(taps) // 2

@@ -77,7 +77,7 @@ class RandomColorJitter(_chance.ChangeSome):
 
 @keras.utils.register_keras_serializable(package="simclr_tf")
 class RandomGrayscale(_chance.ChangeSome):
-    """Takes the colour out of some images, as `tf.image.rgb_to_grayscale` does.
+    """Turns some images to grey, as `tf.image.rgb_to_grayscale` does.
 
     Args:
         probability: Float in [0, 1].
@@ -107,7 +107,7 @@ def adjust_brightness(planes, factors):
 
 
 def adjust_contrast(planes, factors):
-    """Moves each channel of images `[.., 3, H, W]` away from its mean by factors."""
+    """Scales the distance of each channel of images `[.., 3, H, W]` from its mean."""
     mean = tf.reduce_mean(planes, axis=-2, keepdims=True)  # of neighbours in turn
     mean = tf.reduce_mean(mean, axis=-1, keepdims=True)
     factors = _base.per_image(factors)
@@ -117,8 +117,8 @@ def adjust_contrast(planes, factors):
 def adjust_saturation(planes, factors):
     """Multiplies the saturation of images `[.., 3, H, W]`, up to full saturation.
 
-    Saturation is (largest - smallest) / largest of the three channels, as in HSV; the
-    largest stays, and the others move away from it.
+    Saturation is (largest - smallest) / largest of the three channels, as in HSV. The
+    largest stays, and the distance of the others from it is scaled.
     """
     largest, chroma = _largest_and_chroma(planes)
     full = tf.math.divide_no_nan(largest, chroma)
@@ -126,7 +126,7 @@ def adjust_saturation(planes, factors):
 
 
 def adjust_hue(planes, shifts):
-    """Turns the hue of images `[.., 3, H, W]` by shifts `[..]`, in parts of the circle.
+    """Turns the hue of images `[.., 3, H, W]` by `[..]`, shares of the colour circle.
 
     On a circle of 6, red is at 0, green at 2, blue at 4.
     """
@@ -158,7 +158,7 @@ _ADJUSTMENTS = (adjust_brightness, adjust_contrast, adjust_saturation, adjust_hu
 
 
 def _in_turns(turn, planes):
-    """Planes after `turn(slot, planes)` for each of the four slots: traced but once."""
+    """Applies `turn(slot, planes)` for each of the four slots, traced only once."""
 
     def next_turn(slot, planes):
         return slot + 1, turn(slot, planes)
@@ -170,7 +170,7 @@ def _in_turns(turn, planes):
 
 
 def _adjust_some(planes, numbers, parameters):
-    """Each image by the adjustment of its number `[B]`, those of one number together.
+    """Applies to each image the adjustment of its number, grouped by number.
 
     Args:
         planes: Float32 `[B, 3, H, W]`.

@@ -1,4 +1,4 @@
-"""Crops: random ones for views, the central one for evaluation."""
+"""Random crops for views, and the central crop for evaluation."""
 
 import tensorflow as tf
 from tensorflow import keras
@@ -11,20 +11,21 @@ _ATTEMPTS = 10
 
 @keras.utils.register_keras_serializable(package="simclr_tf")
 class RandomResizedCrop(_base.ImageLayer):
-    """Cuts a box of random area and shape, resizes it bicubically to a square.
+    """Cuts a box of random area and shape and resizes it bicubically to a square.
 
-    Boxes are drawn as by `tf.image.sample_distorted_bounding_box` in the published
-    code: the ratio of width to height uniform in its range times that of the image,
-    then the height uniform between those of the smallest and the largest area that
-    fits. Boxes of less than `min_object_covered` of the image are drawn again.
+    Boxes are drawn like those of `tf.image.sample_distorted_bounding_box` in the
+    published code. The ratio of width to height is uniform in its range times that of
+    the image; then the height is uniform between those of the smallest and of the
+    largest area that fits. Boxes that cover less than `min_object_covered` of the image
+    are drawn again.
 
     Args:
         image_size: Int, height and width of the result.
         area_range: Pair of floats in (0, 1], share of the area.
         aspect_ratio_range: Pair of positive floats.
-        flip_probability: Float, share of images mirrored left to right on the way.
-        min_object_covered: Float in [0, 1], as the published code asks of its sampler;
-            0 for boxes as small as `area_range` says.
+        flip_probability: Float, share of images that are also mirrored left to right.
+        min_object_covered: Float in [0, 1], as in the published code; 0 allows boxes as
+            small as `area_range` says.
         **kwargs: `seed` and those of `keras.layers.Layer`.
 
     Call arguments, returns: see `ImageLayer`; the result is `[.., S, S, 3]` in [0, 1].
@@ -70,15 +71,15 @@ class RandomResizedCrop(_base.ImageLayer):
         return tf.clip_by_value(resample(images, boxes, size, flip), 0.0, 1.0)
 
     def draw(self, shapes, seed):
-        """What is drawn for pictures before any pixel of them is needed.
+        """The random draws for pictures, of which only the sizes are needed.
 
         Args:
             shapes: Int `[B, 2]`, heights and widths.
             seed: Int `[2]` or `[4]`, see `ImageLayer`.
 
         Returns:
-            `(boxes, flip)`: int32 `[B, 4]` as of `boxes`, and bool `[B]`, which are
-            mirrored left to right, or None where none ever is.
+            `(boxes, flip)`: int32 `[B, 4]` as from `boxes`, and bool `[B]`, which
+            images are mirrored left to right, or None if none ever is.
         """
         for_box, for_flip = _base.split_seed(seed, 2)
         flip = None
@@ -99,7 +100,7 @@ class RandomResizedCrop(_base.ImageLayer):
         return self.boxes_of_shapes(_shapes(images), seed)
 
     def boxes_of_shapes(self, shapes, seed):
-        """A random box for every image, as `boxes`, of heights and widths `[B, 2]`."""
+        """`boxes` for images of which only heights and widths `[B, 2]` are known."""
         height, width = tf.split(tf.cast(shapes, tf.float32), 2, axis=1)  # each [B, 1]
         draws = _base.uniform(seed, shapes, columns=4 * _ATTEMPTS)
         draws = tf.split(draws, 4, axis=1)  # each [B, attempts]
@@ -163,10 +164,10 @@ class RandomFlip(_base.ImageLayer):
 
 @keras.utils.register_keras_serializable(package="simclr_tf")
 class EvaluationCrop(_base.ImageLayer):
-    """The preprocessing of evaluation: the centre, resized; nothing is drawn.
+    """The preprocessing of evaluation: the centre, resized; nothing is random.
 
-    Above 32 pixels the central `crop_proportion` is taken; smaller pictures are resized
-    whole.
+    If the result is larger than 32 pixels, the central `crop_proportion` is taken; for
+    smaller ones the whole image is resized.
 
     Args:
         image_size: Int, height and width of the result.
@@ -196,11 +197,11 @@ class EvaluationCrop(_base.ImageLayer):
 
     @property
     def takes_whole_images(self):
-        """Bool, whether images are resized as they are, not cropped to a square."""
+        """Bool, whether whole images are resized instead of cropped to a square."""
         return self.image_size <= 32
 
     def draw(self, shapes, seed=None):
-        """The box of every picture, and no flip; see `RandomResizedCrop.draw`."""
+        """The box of every picture, and no flips; see `RandomResizedCrop.draw`."""
         if self.takes_whole_images:
             return tf.concat([tf.zeros_like(shapes), shapes], axis=1), None
         return center_box(shapes, *[self.image_size] * 2, self.crop_proportion), None
@@ -214,13 +215,14 @@ class EvaluationCrop(_base.ImageLayer):
 
 
 def center_crop(image, height, width, crop_proportion=0.875):
-    """Crops the centre to the shape of the result, and resizes it bicubically.
+    """Crops the centre in the aspect ratio of the result and resizes it bicubically.
 
     Args:
         image: uint8 0..255 or float 0..1, `[H, W, 3]` or `[B, H, W, 3]`.
         height: Int, of the result.
         width: Int, of the result.
-        crop_proportion: Float in (0, 1], share of the larger side that fits.
+        crop_proportion: Float in (0, 1], size of the crop as a share of the largest
+            that fits.
 
     Returns:
         Float32 `[.., height, width, 3]` in [0, 1].

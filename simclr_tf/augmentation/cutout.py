@@ -1,4 +1,4 @@
-"""Cutout: a square of the picture is hidden."""
+"""Cutout: hides a square of the picture."""
 
 import tensorflow as tf
 from tensorflow import keras
@@ -10,12 +10,11 @@ from simclr_tf.augmentation import _base, _chance
 class RandomCutout(_chance.ChangeSome):
     """Fills a square at a random place with grey.
 
-    The centre is drawn over the whole image, so that a part of the square may lie
-    outside of it.
+    The centre is uniform over the whole image, so a part of the square may lie outside.
 
     Args:
         size: Float in (0, 1], side of the square as a share of the image's smaller
-            side; the reference takes 0.5 for CIFAR-10.
+            side; the reference uses 0.5 for CIFAR-10.
         probability: Float in [0, 1], share of images that are changed.
         value: Float in [0, 1], the grey of the square.
         **kwargs: `seed` and those of `keras.layers.Layer`.
@@ -52,7 +51,7 @@ def cutout(images, centers, size=0.5, value=0.5):
         images: Float32 `[B, H, W, 3]`.
         centers: Int32 `[B, 2]`, row and column of the square's centre.
         size: Float in (0, 1], side as a share of the smaller side, rounded to pixels.
-        value: Float, what the square is filled with.
+        value: Float, the grey of the square.
 
     Returns:
         Float32 `[B, H, W, 3]`.

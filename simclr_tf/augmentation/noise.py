@@ -8,7 +8,7 @@ from simclr_tf.augmentation import _base, _chance
 
 @keras.utils.register_keras_serializable(package="simclr_tf")
 class RandomGaussianNoise(_chance.ChangeSome):
-    """Adds a normal draw to every value of some images, and clips to [0, 1].
+    """Adds normal noise to every value of some images, and clips to [0, 1].
 
     Args:
         stddev: Positive float, standard deviation of the noise in the range of the

@@ -1,4 +1,4 @@
-"""Policies: layers one after the other, and those of the papers."""
+"""Policies: layers applied one after the other, and the policies of the papers."""
 
 from tensorflow import keras
 
@@ -10,15 +10,17 @@ from simclr_tf.augmentation.crop import EvaluationCrop, RandomResizedCrop
 
 @keras.utils.register_keras_serializable(package="simclr_tf")
 class Policy(_base.ImageLayer):
-    """One random view: layers one after the other.
+    """One random view: layers applied one after the other.
 
-    Step i draws from the i-th of the seeds that the policy's own is split into; the
-    seeds of the steps themselves are not used.
+    The policy's seed is split into one for each step; the steps' own seeds are not
+    used.
 
     Args:
         steps: List of layers of this package, or of `ImageLayer`s of your own. The
-            first decides the size: `RandomResizedCrop`, or `EvaluationCrop` for none.
-        image_size: Int, height and width of the view; None means that of the first.
+            first decides the size: `RandomResizedCrop`, or `EvaluationCrop` for no
+            random crop.
+        image_size: Int, height and width of the view; None takes that of the first
+            step.
         seed: Int or None, see `ImageLayer`.
         **kwargs: Those of `keras.layers.Layer`.
 
@@ -31,8 +33,8 @@ class Policy(_base.ImageLayer):
         Float32 `[.., image_size, image_size, 3]` in [0, 1].
 
     Raises:
-        ValueError: If the first step is no crop, one crops to another size, or one is
-            no `ImageLayer`.
+        ValueError: If the first step is not a crop, if a step crops to another size, or
+            if one is not an `ImageLayer`.
 
     Example:
         >>> import tensorflow as tf
@@ -69,7 +71,7 @@ class Policy(_base.ImageLayer):
 
 
 class _PaperPolicy(Policy):
-    """Crop and flip, then `steps`; its config says how they were chosen."""
+    """Crop and flip, then `steps`; its config holds the choices that made them."""
 
     def __init__(self, image_size, area_range, steps=(), **kwargs):
         crop = RandomResizedCrop(image_size, area_range, flip_probability=0.5, seed=0)
@@ -88,8 +90,8 @@ class SimCLRAugmentation(_PaperPolicy):
 
     Args:
         image_size: Int, height and width of the view.
-        color_jitter_strength: Float in [0, 1.25]; 0 leaves colours alone, grayscale
-            included. The paper takes 1 for ImageNet, 0.5 for CIFAR-10.
+        color_jitter_strength: Float in [0, 1.25]; 0 leaves out colour distortion and
+            grayscale. The paper uses 1 for ImageNet and 0.5 for CIFAR-10.
         blur: Bool, whether half of the views are blurred.
         seed: Int or None, see `ImageLayer`.
         area_range: Pair of floats in (0, 1], share of the area of the crop.
@@ -159,7 +161,8 @@ class CropAndFlip(_PaperPolicy):
 def small_view(policy, image_size=96, area_range=(0.05, 0.14), seed=None):
     """The policy of multi-crop's small views: smaller boxes, resized to fewer pixels.
 
-    What follows the crop is that of `policy`; the window of a blur fits the new size.
+    The steps after the crop are those of `policy`, with the window of a blur adapted to
+    the new size.
 
     Args:
         policy: `Policy` that begins with `RandomResizedCrop`, such as
@@ -200,7 +203,7 @@ def small_view(policy, image_size=96, area_range=(0.05, 0.14), seed=None):
 
 
 def _at_size(step, image_size):
-    """A step behind the crop, for images of another size."""
+    """A step after the crop, for images of another size."""
     if not isinstance(step, RandomGaussianBlur):
         return step
     window = blur_kernel_size(image_size)
@@ -208,7 +211,7 @@ def _at_size(step, image_size):
 
 
 def describe(layer):
-    """A layer, or a policy step by step, in words: `RandomSolarize(threshold=0.5, ..)`.
+    """A layer, or each step of a policy, as text: `RandomSolarize(threshold=0.5, ..)`.
 
     Args:
         layer: `ImageLayer`.

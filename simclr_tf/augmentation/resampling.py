@@ -1,20 +1,20 @@
-"""Bicubic resampling of boxes: cut first where a picture comes alone, else in batches.
+"""Bicubic resampling of boxes of single pictures or of batches.
 
-A picture that comes alone is cut before its pixels are resampled, whatever its size.
-In a batch of one size, a box of every image, its flip and the change of size are one
-pair of matrices: rows `[B, S, H]` and columns `[B, S, W]`. That needs no loop, and
-serves where pictures are small.
+A single picture, of any size, is cropped before its pixels are resampled. In a batch of
+images of one size, the boxes, flips and changes of size are one pair of matrices: rows
+`[B, S, H]` and columns `[B, S, W]`. This needs no loop and is meant for small pictures.
 
-The figures are those of `tf.image.resize(method="bicubic")` on the cropped box, whose
-coefficients are rounded to a table of 1024. As there and in the published code, nothing
-is averaged where a box becomes smaller: see `simclr_tf.data.decoding` for what is.
+The results are those of `tf.image.resize(method="bicubic")` on the cropped box, except
+that its coefficients are rounded to a table of 1024. As there and in the published
+code, pixels are not averaged when a box becomes smaller; `simclr_tf.data.decoding` does
+that in some cases.
 """
 
 import tensorflow as tf
 
 
 def resample(images, boxes, size, flip=None):
-    """Crops a box of every image, resizes it, and mirrors it where asked.
+    """Crops a box of every image, resizes it, and mirrors it if asked.
 
     Args:
         images: Float32 `[B, H, W, 3]`.
@@ -23,7 +23,7 @@ def resample(images, boxes, size, flip=None):
         flip: Bool `[B]` or None, which to mirror left to right.
 
     Returns:
-        Float32 `[B, height, width, 3]`; may pass slightly out of the images' range.
+        Float32 `[B, height, width, 3]`; may slightly exceed the images' range.
     """
     if images.shape[0] == 1:
         flip = None if flip is None else flip[0]
@@ -44,7 +44,7 @@ def resample_one(image, box, size, flip=None):
     """The same of one image `[H, W, 3]` of any dtype and one box `[4]`.
 
     Args:
-        image: uint8 or float; the result has its range, as float32.
+        image: uint8 or float; the result has the same range, as float32.
         box: Int32 `[4]`.
         size: `(height, width)` of the result.
         flip: Bool scalar or None.
@@ -61,7 +61,7 @@ def resample_one(image, box, size, flip=None):
 
 
 def _product(matrices, images, shape):
-    """`[B, S, .., ..]` of matrices `[B, S, H]` and images `[B, H, .., ..]`."""
+    """Product `[B, S, .., ..]` of matrices `[B, S, H]` and images `[B, H, .., ..]`."""
     rows = tf.reshape(images, [shape[0], -1, shape[2] * shape[3]])
     return tf.reshape(tf.matmul(matrices, rows), shape)
 
@@ -69,9 +69,9 @@ def _product(matrices, images, shape):
 def _matrix(start, length, size, full, reverse=None):
     """Weights `[B, size, full]` of the source pixels for every target pixel.
 
-    Half-pixel centres, no antialiasing; taps outside of the box are dropped and the
-    others scaled to sum to 1. Target pixels come in reverse order where `reverse`, a
-    bool `[B]`, says so.
+    Half-pixel centres, no antialiasing. Taps outside of the box are dropped, and the
+    others scaled to sum to 1. Target pixels are in reverse order where `reverse`, a
+    bool `[B]`, is true.
     """
     start = tf.cast(start, tf.float32)[:, tf.newaxis]  # [B, 1]
     length = tf.cast(length, tf.float32)[:, tf.newaxis]
@@ -89,9 +89,9 @@ def _matrix(start, length, size, full, reverse=None):
 def keys_cubic(distance):
     """Bicubic kernel with a = -0.5 at a distance in pixels.
 
-    Reference: Keys 1981, https://doi.org/10.1109/TASSP.1981.1163711, equation 15: his
-    two cubics as the outer one and, within 1, what the inner one has more, so that few
-    operations on many numbers are needed.
+    Reference: Keys 1981, https://doi.org/10.1109/TASSP.1981.1163711, equation 15. The
+    two cubics are computed as the outer one plus, within 1, the difference to the inner
+    one, which needs few operations.
     """
     to_two = tf.maximum(2.0 - tf.abs(distance), 0.0)
     beyond = to_two - 1.0

@@ -8,10 +8,10 @@ from simclr_tf.augmentation import _base, _chance
 
 @keras.utils.register_keras_serializable(package="simclr_tf")
 class RandomRotation90(_chance.ChangeSome):
-    """Turns square images by 0, 90, 180 or 270 degrees, one as likely as another.
+    """Rotates square images by 0, 90, 180 or 270 degrees with equal probability.
 
-    A quarter turn of a picture that is not square has another shape, so put this layer
-    behind a crop.
+    A quarter turn changes the shape of a picture that is not square, so put this layer
+    after a crop.
 
     Args:
         probability: Float in [0, 1], share of images that draw a turn; a quarter of
@@ -38,7 +38,7 @@ class RandomRotation90(_chance.ChangeSome):
         return rotate90(images, turns)
 
     def _require_square(self, images):
-        """Refuses other images: now, or where sizes are not known yet, in the graph."""
+        """Refuses other images: now, or in the graph if sizes are not known yet."""
         height, width = images.shape[1:3]
         message = (
             f"{self.name} needs square images [.., S, S, 3]: put it behind a crop, got "

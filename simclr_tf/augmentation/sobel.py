@@ -1,4 +1,4 @@
-"""Sobel filtering: edges in place of the picture."""
+"""Sobel filtering: edges instead of the picture."""
 
 import tensorflow as tf
 from tensorflow import keras
@@ -27,9 +27,9 @@ class RandomSobel(_chance.ChangeSome):
 
 
 def sobel(images):
-    """Length of the gradient by Sobel's kernels, the picture mirrored at its borders.
+    """Length of the gradient by Sobel's kernels; the image is mirrored at its borders.
 
-    It is that of `tf.image.sobel_edges`, which takes no batch of none.
+    Like `tf.image.sobel_edges`, which does not accept an empty batch.
 
     Args:
         images: Float32 `[B, H, W, 3]` in [0, 1], at least 2 x 2 pixels.

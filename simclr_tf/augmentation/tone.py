@@ -8,12 +8,12 @@ from simclr_tf.augmentation import _base, _chance
 
 @keras.utils.register_keras_serializable(package="simclr_tf")
 class RandomSolarize(_chance.ChangeSome):
-    """Inverts the values of some images that are at or above a threshold.
+    """Inverts, in some images, all values at or above a threshold.
 
     Args:
         threshold: Float in [0, 1].
         probability: Float in [0, 1], share of images that are changed; the reference
-            takes 0 for one view and 0.2 for the other.
+            uses 0 for one view and 0.2 for the other.
         **kwargs: `seed` and those of `keras.layers.Layer`.
 
     Call arguments, returns: see `ImageLayer`.
@@ -41,7 +41,8 @@ class RandomEqualize(_chance.ChangeSome):
         probability: Float in [0, 1], share of images that are changed.
         **kwargs: `seed` and those of `keras.layers.Layer`.
 
-    Call arguments, returns: see `ImageLayer`; a changed image has values of 1/255.
+    Call arguments, returns: see `ImageLayer`; the values of a changed image are
+    multiples of 1/255.
 
     Reference: Cubuk et al. 2019, https://arxiv.org/abs/1805.09501, appendix A.
     """
@@ -88,7 +89,7 @@ def equalize(images):
 
 
 def _equalizing(histograms):
-    """The new level of each old one, int32 `[n, 256]`, from counts `[n, 256]`."""
+    """The new level for each old one, int32 `[n, 256]`, from counts `[n, 256]`."""
     below = tf.cumsum(histograms, axis=1, exclusive=True)
     last = tf.argmax(tf.cast(histograms[:, ::-1] > 0, tf.int32), axis=1)
     last = tf.gather(histograms[:, ::-1], last, axis=1, batch_dims=1)

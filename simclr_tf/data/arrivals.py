@@ -1,4 +1,4 @@
-"""When the batches of a training are ready."""
+"""Measures when the batches of a training are ready."""
 
 import tensorflow as tf
 
@@ -11,7 +11,7 @@ class Arrivals:
 
     @tf.autograph.experimental.do_not_convert
     def noted(self, batches):
-        """The same batches, and a note of when each was taken out."""
+        """The same batches, with a note of when each was produced."""
 
         def note(*batch):
             with tf.control_dependencies([self._times.enqueue(tf.timestamp())]):
@@ -27,7 +27,7 @@ class Arrivals:
     def waited_since(self, start):
         """Seconds from a `time.time()` until the next batch was there; 0 if it was.
 
-        Of the batches that were taken out, each call is about the next one.
+        Each call is about the next batch.
         """
         if not self._times.size():
             return 0.0

@@ -1,4 +1,4 @@
-"""Reading that may fail, in graph mode: `tf.data` alone can go on after an error."""
+"""Reading that may fail, in graph mode: only `tf.data` can go on after an error."""
 
 import os
 
@@ -6,15 +6,15 @@ import tensorflow as tf
 
 
 def attempt(read, element):
-    """What `read` makes of an element, if it can.
+    """Tries to `read` an element.
 
     Args:
         read: Function in graph mode from a tensor to tensors.
         element: Tensor.
 
     Returns:
-        `(readable, values)`: bool scalar, and what `read` gives; zeros (`[0, ..]`
-        where a size is not known) if it fails.
+        `(readable, values)`: bool scalar, and the result of `read`, or zeros if it
+        fails (`[0, ..]` if a size is not known).
     """
     example = tf.data.Dataset.from_tensors(element).map(
         lambda element: (tf.constant(True), read(element))
@@ -27,7 +27,7 @@ def attempt(read, element):
 
 
 def attempt_next(read, index, spec):
-    """What `read` makes of the first index from `index` on where it can.
+    """Reads the first index from `index` on that can be read.
 
     Args:
         read: Function in graph mode from an index to `(readable, next_index, values)`.
@@ -49,17 +49,17 @@ def attempt_next(read, index, spec):
 
 
 def attempt_pieces(numbers, read, take, piece):
-    """What `read` makes of each number, or `take` where that fails, in pieces.
+    """Applies `read` to each number, or `take` where that fails, in pieces.
 
-    All are read as if nothing could go wrong, which costs nothing, and `tf.data` leaves
-    out the pieces in which something does. The numbers of those are taken one by one.
-    No more are read at a time than there are cores.
+    All are read as if nothing could go wrong, which costs nothing, and `tf.data` drops
+    the pieces in which something does. Their numbers are then taken one by one. At most
+    as many are read at a time as there are cores.
 
     Args:
         numbers: `range` of successive ints, a whole number of pieces.
         read: Function in graph mode from an int64 scalar to a tuple of tensors.
-        take: As `read`, and it never fails.
-        piece: Int, how many numbers make one element of the result.
+        take: Like `read`, but it never fails.
+        piece: Int, numbers per element of the result.
 
     Returns:
         `tf.data.Dataset` of `(numbers, values)`, int64 `[piece]` and tensors
@@ -100,7 +100,7 @@ def attempt_pieces(numbers, read, take, piece):
 
 
 def zeros(spec):
-    """Zeros of nested `tf.TensorSpec`s; sides that are not known are 0."""
+    """Zeros for nested `tf.TensorSpec`s; sizes that are not known are 0."""
     return tf.nest.map_structure(
         lambda one: tf.zeros([side or 0 for side in one.shape], one.dtype), spec
     )
@@ -112,7 +112,7 @@ def _with_shape(value, spec):
 
 
 def _cores():
-    """Int, the cores that this process may use."""
+    """Int, number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""How many images that cannot be read a data set may have."""
+"""How many unreadable images a data set may have."""
 
 import dataclasses
 
@@ -10,7 +10,7 @@ from simclr_tf.printing import printable
 
 @dataclasses.dataclass(frozen=True)
 class BadImagePolicy:
-    """What is done about images that cannot be read.
+    """What to do about images that cannot be read.
 
     Attributes:
         on_bad_image: "skip", or "fail" at the first.
@@ -25,11 +25,11 @@ class BadImagePolicy:
     max_image_pixels: int = MAX_PIXELS
 
     def require_few(self, bad, total):
-        """Refuses a data set of which too many images are bad.
+        """Refuses a data set with too many bad images.
 
         Args:
             bad: List of `(file, reason)`.
-            total: Int, images in all.
+            total: Int, number of all images.
 
         Raises:
             UserError: Naming some of them.
@@ -38,7 +38,7 @@ class BadImagePolicy:
             raise UserError(too_many(bad, total, self))
 
     def allowed(self, total, times=1):
-        """How many of `total` images may be bad, or `times` as many."""
+        """How many of `total` images may be bad, multiplied by `times`."""
         if self.on_bad_image == "fail" or self.max_bad_fraction == 0:
             return 0
         return max(times * self.max_bad_fraction * total, 1)
@@ -48,7 +48,7 @@ SKIP_FEW = BadImagePolicy()
 
 
 def too_many(bad, total, policy):
-    """The line that refuses a data set, with some of the bad images, a str."""
+    """The message that refuses a data set and names some bad images."""
     allowed = "none is allowed with --on_bad_image=fail"
     if len(bad) == total:
         allowed = "no other is there"

@@ -1,9 +1,9 @@
 """Images that cannot be read: skipped, counted and named, up to a share of the data.
 
-When a data set is opened, the bad files that are seen then are left out. What breaks or
-vanishes later is skipped where it is met: in training, the next image that can be read
-takes its place, so that what a step shows is a function of its position and of the
-files alone; in evaluation its row is left out.
+Files that are found to be bad when a data set is opened are left out. Files that break
+or vanish later are skipped when they are met. In training, the next image that can be
+read takes their place, so that a step's images depend only on its position and on the
+files; in evaluation, their rows are left out.
 """
 
 import contextlib
@@ -26,12 +26,12 @@ _NAMED = 20  # so many are named to the user one by one
 
 
 class BadImages:
-    """The bad images that are met while a source is read; one for each process.
+    """The bad images met while a source is read; one object per process.
 
     Args:
         source: `Source`.
         policy: `BadImagePolicy`.
-        path: Str or None, a text file that names each with its reason.
+        path: Str or None, a text file that lists each with its reason.
         say: Callable that prints a line for the user, or None.
     """
 
@@ -46,11 +46,11 @@ class BadImages:
 
     @property
     def indices(self):
-        """Sorted list of int, those that were met."""
+        """Sorted list of int, the bad images that were met."""
         return sorted(self._found)
 
     def take(self, read, index):
-        """What `read` makes of an image; graph mode.
+        """Tries to `read` an image; graph mode.
 
         Args:
             read: Function in graph mode from an index to tensors.
@@ -76,7 +76,7 @@ class BadImages:
         return self._reported(tf.size(image) > 0, index)
 
     def take_next(self, read, index, spec):
-        """What `read` makes of the first image from `index` on that can be read.
+        """Reads the first image from `index` on that can be read.
 
         Args:
             read: As of `take`.
@@ -95,10 +95,10 @@ class BadImages:
 
     @contextlib.contextmanager
     def counted(self):
-        """Where batches are read: too many bad images end it with one line.
+        """Context for reading batches; too many bad images end it with one line.
 
         Raises:
-            UserError: In place of what TensorFlow makes of the same error.
+            UserError: Instead of TensorFlow's version of the same error.
         """
         try:
             yield
@@ -124,7 +124,7 @@ class BadImages:
         return tf.numpy_function(self._note, [index], tf.bool)
 
     def _note(self, index):
-        """Writes down a bad image; raises if there are too many."""
+        """Records a bad image; raises an error if there are too many."""
         index = int(index)
         with self._lock:
             if self._error:
@@ -156,7 +156,7 @@ class BadImages:
         return paths[index], reason or "it cannot be decoded"
 
     def _write(self, file, reason):
-        """Names it in the file, once over all runs that write there."""
+        """Adds it to the file, once for all runs that write there."""
         file = printable(file)
         if self._path and file not in self._named:
             self._named.add(file)
@@ -165,7 +165,7 @@ class BadImages:
                 log.write(f"{file}\t{printable(reason)}\n")
 
     def _say_one(self, file, reason):
-        """Names it to the user, until there are many."""
+        """Prints it, until there are many."""
         if self._say and len(self._found) <= _NAMED:
             self._say(f"Skipped the image {printable(file)}: {reason}.")
         if self._say and len(self._found) == _NAMED:
@@ -173,10 +173,10 @@ class BadImages:
 
 
 def stand_ins(bad, num_examples):
-    """The image that is shown in the place of each: itself, or the next that is good.
+    """The image shown in place of each: itself, or the next good one.
 
     Args:
-        bad: Int indices of bad images, not all.
+        bad: Int indices of bad images, but not of all images.
         num_examples: Int `N`.
 
     Returns:
@@ -192,7 +192,7 @@ def stand_ins(bad, num_examples):
 
 
 def _names_in(path):
-    """The files that a list of bad images names already."""
+    """The files that a list of bad images already contains."""
     if path is None or not os.path.exists(path):
         return set()
     with open(path, encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""A report on a data set: every image is read and decoded, none is learned from."""
+"""A report on a data set for which every image is read and decoded."""
 
 import collections
 import concurrent.futures
@@ -17,16 +17,16 @@ _THREADS = 4  # each has a whole picture in memory
 
 
 def check(source, max_pixels=MAX_PIXELS):
-    """What a data set holds, found out by decoding all of it.
+    """Reports on a data set by decoding all of it.
 
     Args:
         source: `Source`.
         max_pixels: Int, pixels of the largest picture that is allowed.
 
     Returns:
-        List of str, lines for people: images, classes, what was skipped when it was
-        opened; of files their formats, sizes, those that cannot be decoded and why, and
-        those whose bytes are the same.
+        List of str, lines for people: images, classes, and what was skipped on opening;
+        for files also formats, sizes, those that cannot be decoded and why, and those
+        with equal bytes.
     """
     classes = f"{source.num_classes} classes" if source.num_classes else "no labels"
     lines = [f"{source.name}: {source.num_examples:,} images, {classes}"]
@@ -41,7 +41,7 @@ def check(source, max_pixels=MAX_PIXELS):
 
 
 def _examine(path, max_pixels):
-    """`(format, shape, digest, None)` of a file, or what is wrong in the last place."""
+    """`(format, shape, digest, None)` of a file, with what is wrong last."""
     wrong = checks.decoding_problem(path, max_pixels)
     if wrong:
         return None, None, None, wrong
@@ -76,7 +76,7 @@ def _of_files(paths, found):
 
 
 def _of_examples(source):
-    """Lines about a source whose images are no files of their own."""
+    """Lines about a source whose images are not separate files."""
     shapes, bad = [], []
     examples = source.as_dataset().map(
         lambda image, *label: tf.shape(image)[:2],
@@ -100,7 +100,7 @@ def _of_examples(source):
 
 
 def _sizes(shapes):
-    """The smallest, the middle and the largest picture, by their number of pixels."""
+    """The smallest, the median and the largest picture by number of pixels."""
     if not shapes:
         return []
     ranked = sorted(shapes, key=np.prod)

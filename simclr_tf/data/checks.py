@@ -1,4 +1,4 @@
-"""Which files are images, found out when a source is opened."""
+"""Finds out which files are images when a source is opened."""
 
 import concurrent.futures
 import io
@@ -15,15 +15,15 @@ _DECODED = 1000
 
 
 def find_bad(files, max_pixels):
-    """What is wrong with files, without ever waiting for a pipe or a device.
+    """Finds out what is wrong with files, without ever waiting for a pipe or a device.
 
     Args:
-        files: List of str. Those of other file systems are not read: each would go over
-            the network.
+        files: List of str. Files on remote file systems are not read, because each
+            would go over the network.
         max_pixels: Int, pixels of the largest picture that is allowed.
 
     Returns:
-        List of str or None, one a file.
+        List of str or None, one per file.
     """
     whole = len(files) <= _DECODED
     out_of_reach = _schemes_out_of_reach(files)
@@ -51,9 +51,9 @@ def problem(file, max_pixels, whole=True):
 
 
 def decoding_problem(file, max_pixels):
-    """What is wrong with one file, str or None, by the decoders that training uses.
+    """What is wrong with one file, str or None, according to training's decoders.
 
-    It is not for a function that TensorFlow calls: both would wait for one thread.
+    Not for functions that TensorFlow calls: both would wait for the same thread.
     """
     wrong = problem(file, max_pixels, whole=False)
     try:
@@ -79,7 +79,7 @@ def _scheme(file):
 
 
 def _schemes_out_of_reach(files):
-    """What is wrong with the schemes of paths, such as gs, that TensorFlow lacks."""
+    """What is wrong with schemes of paths, such as gs, that TensorFlow lacks."""
     problems = {}
     for scheme, file in {_scheme(f): f for f in files if tree.is_remote(f)}.items():
         try:

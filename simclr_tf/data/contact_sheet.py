@@ -56,9 +56,9 @@ def _draw_row(sheet, pen, row, top, lefts):
 
 
 def places(pictures):
-    """Where pictures stand in a row: a list of left, top and side of each cell.
+    """Positions of the pictures in a row: a list of left, top and side of each cell.
 
-    Small views stand below one another, as large as they are beside the first view.
+    Small views are stacked, at their true scale relative to the first view.
     """
     cells, left, top, side = [], 0, 0, 0
     for picture in pictures:
@@ -75,7 +75,7 @@ def places(pictures):
 
 
 def _paste(sheet, picture, left, top, side):
-    """A picture in the middle of its cell; a small one in squares, not smoothed."""
+    """Puts a picture in the middle of its cell; small ones are enlarged unsmoothed."""
     picture = Image.fromarray(picture)
     scale = min(side / picture.width, side / picture.height)
     scale = int(scale) if scale >= 2 else scale
@@ -87,7 +87,7 @@ def _paste(sheet, picture, left, top, side):
 
 
 def _in_font(text):
-    """Text in the letters that Pillow's own font has: ASCII."""
+    """Text in the characters of Pillow's own font: ASCII."""
     letters = unicodedata.normalize("NFKD", text)
     letters = (letter for letter in letters if not unicodedata.combining(letter))
     return "".join(letter if letter.isascii() else "?" for letter in letters)
@@ -100,7 +100,7 @@ def _write_lines(pen, left, top, lines, size, color):
 
 
 def _shortened(text, width=_CAPTION - 2 * _GAP):
-    """Text that fits beside the pictures, without its middle where it is long."""
+    """Text that fits beside the pictures; the middle of long text is left out."""
     if _width(text) <= width:
         return text
     kept = len(text)
@@ -110,7 +110,7 @@ def _shortened(text, width=_CAPTION - 2 * _GAP):
 
 
 def _broken(text, most=4):
-    """Lines of a file's name, wherever they must be broken."""
+    """A file's name broken into lines."""
     lines = []
     while text and len(lines) < most - 1:
         fits = len(text)

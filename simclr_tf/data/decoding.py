@@ -1,12 +1,12 @@
-"""From a file's bytes to crops of it, and no more is decoded than the crops show.
+"""From a file's bytes to crops of it, decoding only what the crops show.
 
 Boxes are drawn from the height and width in the header. Then the smallest box around
-all of them is decoded, once; of a JPEG at 1/2, 1/4 or 1/8 of its size, as long as no
-crop becomes smaller than what it is resized to. What a reduction does to the pixels:
-the decoder averages squares of 2, 4 or 8 pixels (by leaving out high frequencies of
-the cosine transform), so that fine texture is smoothed where a plain bicubic resize,
-which looks at 4 x 4 pixels only, would alias; and a box is rounded to whole pixels of
-the reduced picture, so that it may lie off by half of one.
+all of them is decoded, once; a JPEG at 1/2, 1/4 or 1/8 of its size, as long as no crop
+becomes smaller than its result. Such a reduction changes the pixels: the decoder
+averages squares of 2, 4 or 8 pixels (by leaving out high frequencies of the cosine
+transform), so fine texture is smoothed where a plain bicubic resize, which only reads 4
+x 4 pixels, would alias. And a box is rounded to whole pixels of the reduced picture, so
+it may be off by half a pixel.
 """
 
 import tensorflow as tf
@@ -21,7 +21,7 @@ def crops(encoded, draw, sizes, max_pixels=images.MAX_PIXELS):
     Args:
         encoded: String scalar, the bytes of an image file.
         draw: Callable from heights and widths, int32 `[V, 2]`, to `(boxes, flips)`:
-            int32 `[V, 4]` and bool `[V]`, or None where nothing is mirrored. As `draw`
+            int32 `[V, 4]` and bool `[V]`, or None if nothing is mirrored, like `draw`
             of `RandomResizedCrop` and `EvaluationCrop`.
         sizes: `V` ints, height and width of each result.
         max_pixels: Int, pixels of the largest picture that is allowed.
@@ -48,7 +48,7 @@ def _crop(pixels, box, size, flip):
 
 
 def _reduced_boxes(boxes, shape, ratio):
-    """Boxes `[V, 4]` in the picture of `1 / ratio` of the size and of that shape."""
+    """Boxes `[V, 4]` in the picture at `1 / ratio` of its size, with that shape."""
     start = tf.minimum((boxes[:, :2] + ratio // 2) // ratio, shape - 1)
     end = tf.minimum((boxes[:, :2] + boxes[:, 2:] + ratio // 2) // ratio, shape)
     return tf.concat([start, tf.maximum(end - start, 1)], axis=1)

@@ -2,31 +2,31 @@
 
 | in the folder | means |
 |---|---|
-| images alone, or in one subfolder | images without labels |
-| images in several subfolders, however deep | a class each, by the uppermost |
+| only images, or images in one subfolder | images without labels |
+| images in several subfolders, at any depth | a class for each top-level subfolder |
 | one subfolder that holds everything | that subfolder, at any depth |
-| subfolders called train, val, test, ... alone | splits |
-| both a training and an evaluation folder, one with subfolders of images, beside \
+| only subfolders called train, val, test, ... | splits |
+| a training and an evaluation folder, one of them with subfolders of images, beside \
 others | splits, all of them |
-| a folder called train or test beside classes | a class, said |
-| two splits of one meaning, such as train and Train | the one that is asked for, said |
-| folders called train and test inside every class folder | the same class, said |
-| images beside class folders, fewer than in them | unlabelled images (-1), said |
-| images beside class folders, at least as many | images without labels, said |
-| class names that differ by case, spaces or Unicode form alone | different \
-classes, said |
-| hidden folders, `__MACOSX`, `@eaDir`, `$RECYCLE.BIN`, empty ones, ... | nothing |
-| hidden files, `._a.jpg` | nothing |
+| a folder called train or test beside classes | a class * |
+| two splits of one meaning, such as train and Train | the one that is asked for * |
+| folders called train and test inside every class folder | the same class * |
+| images beside class folders, fewer than in them | unlabelled images (-1) * |
+| images beside class folders, at least as many | images without labels * |
+| class names that differ only in case, spaces or Unicode form | different classes * |
+| hidden folders, `__MACOSX`, `@eaDir`, `$RECYCLE.BIN`, empty ones, ... | ignored |
+| hidden files, `._a.jpg` | ignored |
 | files with other extensions | not read, counted in the summary |
-| files without extension | images if they begin like one |
-| a link to a folder that is read already | skipped, said: each file is there once |
-| a link to a file that is there already | a file of its own, said |
-| a folder that cannot be read | skipped, said |
+| files without extension | images if their first bytes say so |
+| a link to a folder that is read already | skipped: each file is there once * |
+| a link to a file that is there already | a file of its own * |
+| a folder that cannot be read | skipped * |
+
+* The user is told.
 
 The words for splits, in any case: train, training; val, valid, validation, dev, eval;
 test, testing; unlabeled; also with set, images, data or a year, as in training_set and
-val2017.
-Classes are numbered over all splits together, in order of the alphabet.
+val2017. Classes are numbered in alphabetical order over all splits together.
 """
 
 import collections
@@ -42,7 +42,7 @@ from simclr_tf.printing import printable
 
 
 def find_folders(word, roots):
-    """A data set in folders; several are one, as if their contents were together.
+    """A data set in folders, as if the contents of several were in one.
 
     Args:
         word: Str, what the user asked for.
@@ -70,7 +70,7 @@ def find_folders(word, roots):
 
 
 def find_pictures(word, pattern, matches):
-    """A data set of what a pattern matches, as of a folder that has no other files.
+    """A data set of the matches of a pattern, like a folder with no other files.
 
     Args:
         word: Str, what the user asked for.
@@ -140,7 +140,7 @@ _NAMES = None  # the key of the names of classes, which no file has
 
 
 def _splits(files, tops):
-    """Which of the uppermost folders are splits: a tuple of names, or None."""
+    """Which of the top-level folders are splits: a tuple of names, or None."""
     named = {top for top in tops if meaning(top)}
     if named and named == tops:
         return tuple(sorted(tops))
@@ -150,11 +150,11 @@ def _splits(files, tops):
 
 
 def _classes(in_split):
-    """The class of each file, over all splits, and what a user should know of it.
+    """The class of each file, over all splits, and notes for the user.
 
     Returns:
-        `(classes, notes)`: a dict from file to number, which has the names of classes
-        at `_NAMES` and is empty where there are no classes; and a list of str.
+        `(classes, notes)`: a dict from file to number, which has the class names at
+        `_NAMES` and is empty if there are no classes; and a list of str.
     """
     together = _unwrapped([entry for split in in_split.values() for entry in split])
     tops = {file: parts[0] if len(parts) > 1 else None for file, parts in together}
@@ -180,11 +180,11 @@ def _classes(in_split):
 
 
 def _unwrapped(files, keep=lambda name: False):
-    """The files without the one folder that all of them are in, again and again.
+    """The files without the folders that all of them have in common.
 
     Args:
         files: List of `(file, parts)`, the names of folders and file below the root.
-        keep: Callable from a name of a folder to whether it is to be kept.
+        keep: Callable from a folder's name to whether it is kept.
     """
     while True:
         tops = {parts[0] for _, parts in files}
@@ -195,7 +195,7 @@ def _unwrapped(files, keep=lambda name: False):
 
 
 def _left_out(found):
-    """Lines about files that are not read, and folders that are no data."""
+    """Lines about files that are not read and folders that are not data."""
     others = collections.Counter()
     for part in found:
         others.update(part.others)
@@ -233,7 +233,7 @@ def _parts(file, root):
 
 
 def _common(folders):
-    """The folder that all are in."""
+    """The common folder of all files."""
     if not tree.is_remote(folders[0]):
         return os.path.commonpath(folders)
     parts = os.path.commonprefix([folder.split("/") for folder in folders])

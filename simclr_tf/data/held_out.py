@@ -1,4 +1,4 @@
-"""A part of the images to judge by, where a data set has none."""
+"""A part of the images to evaluate on, if a data set has no split for it."""
 
 import dataclasses
 import hashlib
@@ -14,13 +14,13 @@ from simclr_tf.errors import UserError
 class HeldOut:
     """A part of a source, and the rest of it.
 
-    Which image is in it depends on its name, the seed and the fraction alone, within
-    its class: where files are added or taken away, the others mostly stay where they
-    are. Images without names go by their number.
+    Within its class, whether an image is held out depends only on its name, the seed
+    and the fraction. If files are added or removed, most others stay on their side.
+    Images without names are identified by their number.
 
     Attributes:
-        fraction: Float in (0, 1), of every class; at least one image of a class that
-            has two.
+        fraction: Float in (0, 1), share of every class; at least one image of a class
+            that has two.
         seed: Int.
     """
 
@@ -47,7 +47,7 @@ class HeldOut:
         return subset
 
     def _chosen(self, source):
-        """Bool `[N]`, those with the smallest digests of every class."""
+        """Bool `[N]`, the images with the smallest digests of every class."""
         labels = source.labels() if source.labels_at_hand else None
         if labels is None:
             labels = np.full([source.num_examples], -1)
@@ -62,7 +62,7 @@ class HeldOut:
         return chosen
 
     def _digests(self, source):
-        """Uint64 `[N]`, of the names below the folder that all are in."""
+        """Uint64 `[N]`, digests of the names below the common folder."""
         names = source.file_names() if source.names_at_hand else None
         if names is None:
             names = [str(number) for number in range(source.num_examples)]

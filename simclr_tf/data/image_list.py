@@ -1,4 +1,4 @@
-"""The list of a run's files, kept so that a resumed run has the order of the first."""
+"""The list of a run's files, so that a resumed run keeps their order."""
 
 import gzip
 import json
@@ -9,12 +9,13 @@ from simclr_tf.errors import UserError
 
 
 def save(path, source, words):
-    """Writes the files of a source; nothing where examples are no files of their own.
+    """Writes the list of a source's files, if its examples are separate files.
 
     Args:
-        path: Str, a `.json.gz` file; it is written whole or not at all.
-        source: `Source`; of a part of another, the list of the whole is written.
-        words: Dict of str, what the source was opened by.
+        path: Str, a `.json.gz` file, which is written completely or not at all.
+        source: `Source`; for a part of another source, the list of the whole is
+            written.
+        words: Dict of str, how the source was opened.
     """
     origin = source.origin
     if not hasattr(origin, "paths"):
@@ -31,14 +32,14 @@ def save(path, source, words):
 
 
 def load(path, words):
-    """The files of a list, not looked at again.
+    """The files of a list, without checking them again.
 
     Args:
-        path: Str, what `save` wrote.
-        words: Dict of str, what the source would be opened by now.
+        path: Str, a file that `save` wrote.
+        words: Dict of str, how the source would be opened now.
 
     Returns:
-        `FileSource`; None where the list is of a data set opened otherwise.
+        `FileSource`; None if the list is of a data set that was opened differently.
 
     Raises:
         UserError: If it cannot be read.

@@ -1,6 +1,6 @@
 """What an image file means: from its bytes to upright RGB pixels.
 
-The first bytes say what a file is, its name never does.
+A file's first bytes decide what it is, never its name.
 
 | file | becomes |
 |---|---|
@@ -11,11 +11,11 @@ The first bytes say what a file is, its name never does.
 | BMP of every depth, WebP, TIFF (first page) | Pillow |
 | whatever else Pillow reads; HEIC and AVIF with `pillow-heif` | Pillow |
 
-For all of them: the orientation in Exif or XMP is applied; transparency is dropped,
-so that what a transparent pixel holds shows (as of Pillow's `convert("RGB")`); 16 bits
-are scaled to 8, not cut at 255; floats are taken as 0..1 where none is above 1, as
-0..255 where none is above 255, else as 0..65535. A picture of more than `max_pixels` is
-refused by its header, before any memory is taken for it.
+For all of them, the orientation in Exif or XMP is applied. Transparency is dropped, so
+the colour of a transparent pixel shows (as with Pillow's `convert("RGB")`). 16 bits are
+scaled to 8, not clipped at 255. Floats are read as 0..1 if none is above 1, as 0..255
+if none is above 255, else as 0..65535. A picture of more than `max_pixels` is refused
+by its header, before any memory is used for it.
 """
 
 import typing
@@ -35,12 +35,12 @@ _TURNED_PNG = r"\C*(eXIf|Raw profile type exif|tiff:Orientation)\C*"
 
 
 class Header(typing.NamedTuple):
-    """What a file says of its picture before it is decoded; int32 tensors.
+    """What a file's header says of its picture; int32 tensors.
 
     Attributes:
-        decoder: Scalar, which one reads it.
-        shape: `[2]`, height and width as stored; upright already where Pillow reads.
-        orientation: Scalar in 1 .. 8, what is still to be done.
+        decoder: Scalar, which decoder reads it.
+        shape: `[2]`, height and width as stored; already upright if Pillow reads it.
+        orientation: Scalar in 1 .. 8, the turn that still has to be applied.
     """
 
     decoder: tf.Tensor
@@ -58,16 +58,16 @@ def decode(encoded, ratio=1, max_pixels=MAX_PIXELS):
 
     Args:
         encoded: String scalar, the bytes of the file.
-        ratio: Int or int32 scalar, 1, 2, 4 or 8: a JPEG is decoded at that part of its
-            size, rounded up; anything else at its own.
+        ratio: Int or int32 scalar, 1, 2, 4 or 8: a JPEG is decoded at `1 / ratio` of
+            its size, rounded up; any other picture at full size.
         max_pixels: Int, pixels of the largest picture that is allowed.
 
     Returns:
         uint8 RGB `[H, W, 3]`, upright.
 
     Raises:
-        tf.errors.OpError: If it is no picture, a broken or too large one; eagerly, of
-            what Pillow reads, ValueError.
+        tf.errors.OpError: If it is not a picture, is broken or is too large. In eager
+            mode, ValueError for pictures that Pillow reads.
     """
     header = read_header(encoded, max_pixels)
     ratio = tf.convert_to_tensor(ratio)
@@ -76,10 +76,10 @@ def decode(encoded, ratio=1, max_pixels=MAX_PIXELS):
 
 
 def try_to_decode(encoded):
-    """Decodes a picture by what `decode` would take for it, for its errors alone.
+    """Decodes a picture with the decoder of `decode`, only to find its errors.
 
     Args:
-        encoded: Bytes of the file, whose header was looked at.
+        encoded: Bytes of the file, whose header has been checked.
 
     Raises:
         tf.errors.OpError: Or ValueError, if it is broken.
@@ -94,7 +94,7 @@ def try_to_decode(encoded):
 
 
 def upright_shape(encoded, max_pixels=MAX_PIXELS):
-    """Int32 `[2]`, height and width that `decode` gives, from the header alone."""
+    """Int32 `[2]`, height and width after `decode`, from the header alone."""
     return read_header(encoded, max_pixels).upright_shape
 
 
@@ -102,7 +102,7 @@ def read_header(encoded, max_pixels=MAX_PIXELS):
     """The `Header` of a file's bytes.
 
     Raises:
-        tf.errors.OpError: If there is none, or the picture is too large.
+        tf.errors.OpError: If there is no header, or the picture is too large.
     """
     readers = [_jpeg_header, _png_header, _pillow_header]
     numbers = tf.switch_case(
@@ -119,14 +119,14 @@ def read_header(encoded, max_pixels=MAX_PIXELS):
 
 
 def decode_box(encoded, header, box, ratio=1):
-    """A part of the picture in a file; of a JPEG, no more is decoded.
+    """A part of the picture in a file; for a JPEG, only that part is decoded.
 
     Args:
         encoded: String scalar.
         header: Its `Header`.
         box: Int32 `[4]`: top, left, height, width in the upright picture at `1 / ratio`
             of its size.
-        ratio: As of `decode`.
+        ratio: See `decode`.
 
     Returns:
         uint8 RGB `[height, width, 3]`.
@@ -149,20 +149,20 @@ def decode_box(encoded, header, box, ratio=1):
 
 
 def jpeg_ratio(header, ratio):
-    """The ratio where the file is a JPEG that TensorFlow decodes, else 1."""
+    """The ratio if the file is a JPEG that TensorFlow decodes, else 1."""
     return tf.where(header.decoder == _JPEG, ratio, 1)
 
 
 def largest_ratio(header, sides, sizes):
-    """The largest ratio at which no box is smaller than what it is resized to.
+    """The largest ratio at which no box is smaller than its result.
 
     Args:
         header: `Header`.
         sides: Int32 `[V, 2]`, heights and widths of boxes.
-        sizes: `V` ints, height and width of what becomes of each.
+        sizes: `V` ints, height and width of each result.
 
     Returns:
-        Int32 scalar, 1, 2, 4 or 8; 1 where the file is no JPEG.
+        Int32 scalar, 1, 2, 4 or 8; 1 if the file is not a JPEG.
     """
     times = tf.reduce_min(sides // tf.constant(sizes)[:, tf.newaxis])
     fitting = tf.where(times >= _RATIOS, _RATIOS, 1)
@@ -170,17 +170,17 @@ def largest_ratio(header, sides, sizes):
 
 
 def reduced(shape, ratio):
-    """Height and width that a JPEG decoder gives at `1 / ratio`: rounded up."""
+    """Height and width of a JPEG decoded at `1 / ratio`: rounded up."""
     return (shape + ratio - 1) // ratio
 
 
 def decode_for_serving(encoded):
-    """The picture in a file, by operations of TensorFlow alone.
+    """The picture in a file, decoded only by operations of TensorFlow.
 
-    For a SavedModel, which runs where neither Python nor Pillow is. It differs from
-    `decode` thus: JPEG, PNG, GIF and BMP only; a JPEG's orientation is applied, a PNG's
-    is not; CMYK comes out as TensorFlow converts it, and a BMP of other depths than 24
-    bit is not to be relied on.
+    This is for a SavedModel, which runs without Python and Pillow. It differs from
+    `decode`: it only reads JPEG, PNG, GIF and BMP; it applies a JPEG's orientation, but
+    not a PNG's; CMYK is converted as TensorFlow does it; and BMPs of other depths than
+    24 bit are not reliable.
 
     Args:
         encoded: String scalar, the bytes of the file.
@@ -213,7 +213,7 @@ def _jpeg_header(encoded):
 
 
 def _is_special_jpeg(encoded):
-    """Whether TensorFlow decodes a JPEG wrongly, or not at all: CMYK, or very large."""
+    """Whether TensorFlow decodes a JPEG wrongly or not at all: CMYK, or very large."""
     height, width, channels = tf.unstack(tf.io.extract_jpeg_shape(encoded))
     pixels = tf.cast(height, tf.int64) * tf.cast(width, tf.int64)
     return (channels == 4) | (pixels > _TENSORFLOW_PIXELS)
@@ -231,7 +231,7 @@ def _png_header(encoded):
 
 
 def _is_turned_png(encoded):
-    """Whether a PNG may say an orientation; that stands before its pixels."""
+    """Whether a PNG may have an orientation, which would precede its pixels."""
     head = tf.strings.substr(encoded, 0, 2**16)
     return tf.strings.regex_full_match(head, _TURNED_PNG)
 
@@ -246,7 +246,7 @@ def _pillow_image(encoded):
 
 
 def _by_pillow(function, encoded, dtype):
-    """What a function of Python makes of a file's bytes."""
+    """Applies a Python function to a file's bytes."""
     if tf.executing_eagerly():  # `tf.numpy_function` would lose zeros at the end
         return tf.constant(function(encoded.numpy()), dtype)
     return tf.numpy_function(function, [encoded], dtype)

@@ -10,15 +10,15 @@ _NAMED = 3  # so many of a long list are named in a message
 
 
 def balanced_subset(labels, fraction, seed=0):
-    """Images for a share of the labels, the same number of every class.
+    """Chooses images for a share of the labels, the same number of every class.
 
-    `round(fraction * N)` images in all, dealt one a class in turn: classes differ by at
-    most one, but for those that are too small, which give all they have. A smaller
-    fraction of the same seed is part of a larger one, as the published 1% of ImageNet's
-    labels is of its 10%. The result depends on nothing but the arguments.
+    There are `round(fraction * N)` images, taken from each class in turn, so classes
+    differ by at most one, except small ones, from which all images are taken. With the
+    same seed, a smaller fraction is part of a larger one, as in the published 1% and
+    10% of ImageNet's labels. The result depends only on the arguments.
 
     Args:
-        labels: Int `[n]`; the `N` that are not negative count.
+        labels: Int `[n]`; the `N` labels that are not negative count.
         fraction: Float in (0, 1].
         seed: Int in 0 .. 2^32 - 1.
 
@@ -52,15 +52,15 @@ def named_subset(file_names, wanted, where):
 
     Args:
         file_names: List of `N` str, paths or base names.
-        wanted: List of str, each a base name (`n01440764_10026.JPEG`), or the end of a
+        wanted: List of str, each a base name (`n01440764_10026.JPEG`) or the end of a
             path (`n01440764/n01440764_10026.JPEG`).
-        where: Str, what holds `wanted`, for the error.
+        where: Str, where `wanted` comes from, for the error.
 
     Returns:
-        Sorted int64 indices; a name that is there twice counts once.
+        Sorted int64 indices; a name that occurs twice counts once.
 
     Raises:
-        UserError: If names are in no path, or in more than one.
+        UserError: If a name is in no path or in more than one.
     """
     wanted = list(dict.fromkeys(_parts(name) for name in wanted))
     paths = [_parts(name) for name in file_names]
@@ -86,10 +86,10 @@ def named_subset(file_names, wanted, where):
 
 
 def read_names(path):
-    """The names in a text file, one a line.
+    """The names in a text file, one per line.
 
     Raises:
-        UserError: If the file cannot be read as text or holds no name.
+        UserError: If the file cannot be read as text or contains no name.
     """
     try:
         with open(path, encoding="utf-8") as file:
@@ -120,7 +120,7 @@ def classes_without(labels, chosen, class_names):
 
 
 def listed(names):
-    """The first few of a list for a message, and how many more: "a, b, c (and 5 more)".
+    """The first few of a list, and how many more, as text: "a, b, c (and 5 more)".
 
     Example:
         >>> listed(["a", "b", "c", "d"])

@@ -1,4 +1,4 @@
-"""Files by name, with labels where there are any, and how labels are numbered."""
+"""Lists of files with optional labels, and the numbering of labels."""
 
 import collections
 import dataclasses
@@ -18,15 +18,15 @@ _WHOLE = re.compile(r"-?[0-9]+(\.0*)?")
 
 @dataclasses.dataclass(frozen=True)
 class Listing:
-    """Image files, not yet looked at.
+    """Image files that have not been checked yet.
 
     Attributes:
         paths: List of str.
-        labels: List of int, -1 where one is not known; None where there are none.
+        labels: List of int, -1 for unknown ones; None if there are none.
         class_names: Tuple of str, or None.
         name: Str.
         skipped: List of `(file or folder, reason)`, what was left out.
-        notes: List of str, what a user should know.
+        notes: List of str, notes for the user.
     """
 
     paths: list
@@ -37,7 +37,7 @@ class Listing:
     notes: list = dataclasses.field(default_factory=list)
 
     def source(self, policy):
-        """The files as a `FileSource`, those left out that a `BadImagePolicy` skips."""
+        """The files as a `FileSource`, without those that a `BadImagePolicy` skips."""
         source = FileSource(
             self.paths, self.labels, self.class_names, printable(self.name), policy
         )
@@ -47,18 +47,17 @@ class Listing:
 
 
 def numbered_ints(values):
-    """Numbers of classes that are ints already.
+    """Class numbers from labels that are ints already.
 
-    Ints that begin at 0 stay; those that begin at 1 or later, or leave most numbers
-    out, are numbered anew in their order.
+    Ints that begin at 0 stay. If they begin at 1 or later, or leave most numbers out,
+    they are renumbered in their order.
 
     Args:
-        values: List of int, of all splits together; None or negative where there is no
-            label.
+        values: List of int, of all splits together; None or negative means no label.
 
     Returns:
-        `(labels, class_names, notes)`: ints, -1 where there is no label, a tuple of
-        str, and what to say of them; `(None, None, [])` where no label is known.
+        `(labels, class_names, notes)`: ints, -1 for no label, a tuple of str, and notes
+        for the user; `(None, None, [])` if no label is known.
 
     Example:
         >>> numbered_ints([2, None, 1])[:2]
@@ -80,16 +79,16 @@ def numbered_ints(values):
 
 
 def numbered(names, by_value=True):
-    """Numbers of class names, and their order.
+    """Class numbers from names, and the order of the names.
 
     Args:
-        names: List of str; None or "" where there is no label.
-        by_value: Bool, whether names that are all numbers are in order of number; all
-            others are in that of the alphabet.
+        names: List of str; None or "" means no label.
+        by_value: Bool, whether names that are all numbers are in numerical order;
+            others are in alphabetical order.
 
     Returns:
-        `(labels, class_names)`: ints, -1 where there is no label, and a tuple of str;
-        `(None, None)` where no label is known.
+        `(labels, class_names)`: ints, -1 for no label, and a tuple of str;
+        `(None, None)` if no label is known.
 
     Example:
         >>> numbered(["10", "", "9"])
@@ -105,17 +104,17 @@ def numbered(names, by_value=True):
 
 
 def cleaned(labels):
-    """Labels of a table as names of classes.
+    """Class names from the labels of a table.
 
-    Spaces around them are no part of them. `nan`, `NA`, `None` and the like are missing
-    labels. Where all are whole numbers, negative ones are missing too, and 3.0 is 3: so
-    they are written where some are missing.
+    Spaces around them are removed. `nan`, `NA`, `None` and the like are missing labels.
+    If all are whole numbers, negative ones are missing too, and 3.0 is 3, which is how
+    tables with missing labels are often written.
 
     Args:
         labels: List of str.
 
     Returns:
-        `(names, notes)`: list of str, "" where there is no label; and what to say.
+        `(names, notes)`: list of str, "" for no label; and notes for the user.
 
     Example:
         >>> cleaned(["3.0", "-1", "nan"])[0]
@@ -131,7 +130,7 @@ def cleaned(labels):
 
 
 def look_alikes(class_names):
-    """What to say of classes whose names differ by case, spaces or accents' form alone.
+    """Notes about classes whose names differ only in case, spaces or Unicode form.
 
     Example:
         >>> look_alikes(["Cat", "cat", "dog"])

@@ -1,4 +1,4 @@
-"""Any data set by one word."""
+"""Opens any data set by one word."""
 
 import dataclasses
 import glob
@@ -39,13 +39,13 @@ _FASHION = (
 
 @dataclasses.dataclass(frozen=True)
 class Info:
-    """What is known of a data set.
+    """Facts about a data set.
 
     Attributes:
         num_examples: Int.
-        num_classes: Int, or None where images have no labels.
+        num_classes: Int, or None if images have no labels.
         class_names: Tuple of str, or None.
-        image_shape: `(H, W, 3)`, or None where images differ in size.
+        image_shape: `(H, W, 3)`, or None if images differ in size.
     """
 
     num_examples: int
@@ -57,14 +57,14 @@ class Info:
 def load(
     name, split="train", data_dir=None, with_info=False, allow_outside_paths=False
 ):
-    """A data set as `model.fit` takes it.
+    """Loads a data set for `model.fit`.
 
     Args:
         name: "bundled" (10 000 train and 2 000 test images of Fashion-MNIST that come
-            with the toolkit); a folder of images, several with commas between, a
+            with the toolkit); a folder of images, several separated by commas, a
             pattern, an image file; a .csv, .tsv or .parquet file that lists images; a
-            .npz, .npy or .tfrecord file; or a name of TensorFlow Datasets. The same
-            words as of `--dataset`; docs/data.md says more.
+            .npz, .npy or .tfrecord file; or a name in TensorFlow Datasets. These are
+            the values of `--dataset`, see docs/data.md.
         split: Str, such as "train" or "test".
         data_dir: Str or None, where TensorFlow Datasets keeps its data.
         with_info: Bool, whether to return an `Info` too.
@@ -72,8 +72,9 @@ def load(
             may lead out of its folder.
 
     Returns:
-        Unbatched `tf.data.Dataset` of `(image, label)`, or of `image` where there are
-        no labels: uint8 `[H, W, 3]` and int64. With `with_info`, a pair.
+        Unbatched `tf.data.Dataset` of `(image, label)`, or of `image` if there are no
+        labels: uint8 `[H, W, 3]` and int64. With `with_info`, a pair of that and the
+        `Info`.
 
     Raises:
         UserError: If there is no such data set or split, or it cannot be read.
@@ -102,14 +103,14 @@ def open_source(
     policy=SKIP_FEW,
     allow_outside_paths=False,
 ):
-    """A data set as a `Source`.
+    """Opens a data set as a `Source`.
 
     Args:
         name: Str, as of `load`.
         split: Str, as of `load`.
         data_dir: Str or None, as of `load`.
-        keys: `Keys`, the names of the features of TFRecord files.
-        policy: `BadImagePolicy`, what is done about files that cannot be read.
+        keys: `Keys`, the names of features in TFRecord files.
+        policy: `BadImagePolicy`, what to do about files that cannot be read.
         allow_outside_paths: Bool, as of `load`.
 
     Raises:
@@ -119,7 +120,7 @@ def open_source(
 
 
 def find(name, data_dir=None, keys=DEFAULT_KEYS, allow_outside_paths=False):
-    """A data set by its splits, of which none is opened; arguments as `open_source`."""
+    """Finds a data set without opening its splits; arguments as for `open_source`."""
     if name == "bundled":
         understood = {"validation"}.__contains__  # as the published code calls it
         return DataSet(name, ("test", "train"), _open_bundled, understood)
@@ -152,7 +153,7 @@ def _find(name, path, data_dir, keys, allow_outside_paths):
 
 
 def _records_alone(folder):
-    """The TFRecord files in a folder that has no images and no folders; or none."""
+    """The TFRecord files in a folder without images and folders, if any."""
     files = tree.matches(os.path.join(glob.escape(folder), "*"))
     records = [file for file in files if is_records(file)]
     if any(tree.is_folder(file) or tree.is_picture(file) for file in files if records):
@@ -180,7 +181,7 @@ def _find_file(name, path, keys, allow_outside_paths):
 
 
 def _folders(name):
-    """The folders of a list with commas between."""
+    """The folders of a comma-separated list."""
     folders = [os.path.expanduser(part.strip()) for part in name.split(",")]
     missing = [folder for folder in folders if not tree.is_folder(folder)]
     if missing:
@@ -208,7 +209,7 @@ def _find_pattern(name, pattern, keys):
 
 
 def _find_absent(name, path, data_dir, keys):
-    """Shards by their common name, or a name of TensorFlow Datasets."""
+    """Shards by their common name, or a name in TensorFlow Datasets."""
     files = shards(path)
     if files:
         return find_records(name, files, keys)

@@ -1,8 +1,8 @@
-"""Which way up a JPEG belongs, by operations of TensorFlow alone.
+"""Which way up a JPEG belongs, using only operations of TensorFlow.
 
-A camera stores its pixels as the sensor lay and notes in the Exif block how to turn
-them; some programs note it in XMP alone. The note is one number from 1 to 8; as turns
-of the stored pixels:
+A camera stores pixels in the sensor's orientation and notes in the Exif block how to
+turn them; some programs note it only in XMP. The note is a number from 1 to 8 and means
+these turns of the stored pixels:
 
 | orientation | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 |
 |---|---|---|---|---|---|---|---|---|
@@ -29,7 +29,7 @@ def jpeg_orientation(encoded):
         encoded: String scalar, the file.
 
     Returns:
-        Int32 scalar in 1 .. 8; 1, as it lies, where nothing or nonsense is said.
+        Int32 scalar in 1 .. 8; 1, no turn, if there is no valid note.
     """
     exif, more = _segment(encoded, b"Exif\0\0")
     orientation = tf.cond(
@@ -46,15 +46,15 @@ def jpeg_orientation(encoded):
 
 
 def _segment(encoded, name):
-    """What follows a name of 6 bytes in the first application segment that has it.
+    """The content after a name of 6 bytes in the first application segment with it.
 
     Args:
         encoded: String scalar, a JPEG.
         name: 6 bytes.
 
     Returns:
-        `(content, more)`: string scalar, empty where there is no such segment; and bool
-        scalar, whether one of the kind was seen, of this name or another.
+        `(content, more)`: string scalar, empty if there is no such segment; and bool
+        scalar, whether there is any such segment, whatever its name.
     """
     end = tf.minimum(tf.strings.length(encoded), _SEARCHED)
 
@@ -91,7 +91,7 @@ def turned_shape(shape, orientation):
 
 
 def turn(image, orientation):
-    """The upright picture of stored pixels `[H, W, C]`."""
+    """The upright picture from stored pixels `[H, W, C]`."""
 
     def turned():
         # By index: of transposed bytes oneDNN says on stderr that it has no such form.
@@ -110,7 +110,7 @@ def turn(image, orientation):
 
 
 def stored_box(box, shape, orientation):
-    """Where a box of the upright picture lies in the stored one.
+    """The box of the stored picture for a box of the upright one.
 
     Args:
         box: Int32 `[4]`: top, left, height, width.
@@ -128,14 +128,14 @@ def stored_box(box, shape, orientation):
 
 
 def _turns(orientation):
-    """Bools: rows are reversed, columns are reversed, then transposed."""
+    """Bools: whether rows are reversed, columns are reversed, then both transposed."""
     rows = tf.reduce_any(orientation == [3, 4, 6, 7])
     columns = tf.reduce_any(orientation == [2, 3, 7, 8])
     return rows, columns, orientation >= 5
 
 
 def _in_xmp(content):
-    """The orientation in XMP, a string scalar; 0 where none is said."""
+    """The orientation in XMP, a string scalar, or 0."""
     said = tf.strings.regex_replace(content, _XMP_ORIENTATION, r"\1")
     is_said = tf.strings.length(said) == 1
     return tf.strings.to_number(tf.where(is_said, said, "0"), tf.int32)
@@ -163,7 +163,7 @@ def _bytes(data, at, count):
 
 
 def _number(digits, little):
-    """Int64 of bytes `[.., n]`, the lowest first where `little`."""
+    """Int64 from bytes `[.., n]`, the lowest first if `little`."""
     digits = tf.where(little, tf.reverse(digits, [-1]), digits)
     powers = 256 ** tf.range(digits.shape[-1] - 1, -1, -1, dtype=tf.int64)
     return tf.reduce_sum(tf.cast(digits, tf.int64) * powers, axis=-1)

@@ -1,4 +1,4 @@
-"""What Pillow reads: the files that TensorFlow has no right decoder for."""
+"""Reads files with Pillow for which TensorFlow has no correct decoder."""
 
 import contextlib
 import functools
@@ -16,7 +16,7 @@ _PROGRAMS = {"EPS"}  # it would be run, by Ghostscript
 
 
 def decode(encoded):
-    """uint8 RGB `[H, W, 3]`, upright, of a file's bytes: its first picture.
+    """The first picture in a file's bytes, upright: uint8 RGB `[H, W, 3]`.
 
     Raises:
         ValueError: If Pillow cannot read it.
@@ -26,7 +26,7 @@ def decode(encoded):
 
 
 def upright_shape(encoded):
-    """Int32 `[2]`, height and width that `decode` gives, from the header alone.
+    """Int32 `[2]`, height and width of the result of `decode`, from the header alone.
 
     Raises:
         ValueError: If Pillow cannot read it.
@@ -36,7 +36,7 @@ def upright_shape(encoded):
 
 
 def kind_and_shape(encoded):
-    """Pillow's name of a picture's format, and its height and width when upright.
+    """Pillow's name for a picture's format, and its upright height and width.
 
     Raises:
         ValueError: If Pillow cannot read it.
@@ -51,10 +51,10 @@ def examine(file, max_pixels, whole):
     Args:
         file: Str, or binary file.
         max_pixels: Int, pixels of the largest picture that is allowed.
-        whole: Bool, whether to decode it; else the header is read.
+        whole: Bool, whether to decode it instead of only reading the header.
 
     Returns:
-        None, or str, what is wrong with it.
+        None, or a str that says what is wrong with it.
     """
     try:
         with _opened(file) as image:
@@ -72,7 +72,7 @@ def examine(file, max_pixels, whole):
 
 
 def _upright(image):
-    """Height and width after the orientation is applied; nothing is decoded."""
+    """Height and width after applying the orientation, without decoding."""
     width, height = image.size
     if image.format == "TIFF":  # some versions of Pillow turn the size on opening
         width, height = (
@@ -87,7 +87,7 @@ def _upright(image):
 
 
 def _rgb(image):
-    """RGB of any mode; Pillow itself would cut 16 bits and floats at 255."""
+    """RGB from any mode; Pillow itself would clip 16 bits and floats at 255."""
     if image.mode.startswith(("I", "F")):
         values = np.asarray(image, np.float64)
         values = np.nan_to_num(values, posinf=0, neginf=0)
@@ -102,7 +102,7 @@ def _rgb(image):
 
 @contextlib.contextmanager
 def _opened(file):
-    """An opened picture; whatever Pillow raises becomes a `ValueError` of one line."""
+    """An opened picture; any error of Pillow becomes a `ValueError` of one line."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -117,7 +117,7 @@ def _opened(file):
 
 
 def _without_limit(file):
-    """`Image.open` without Pillow's own limit: ours is that of the flag."""
+    """`Image.open` without Pillow's own limit; the flag sets ours."""
     with _LIMIT:
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
@@ -128,7 +128,7 @@ def _without_limit(file):
 
 @functools.cache
 def _formats():
-    """What Pillow reads; HEIC too, where `pillow-heif` is installed."""
+    """The formats that Pillow reads, with HEIC if `pillow-heif` is installed."""
     with contextlib.suppress(ImportError):
         import pillow_heif
 

@@ -1,8 +1,8 @@
-"""From a source to batches, in an order that is a function of seed and position.
+"""From a source to batches, in an order that depends on seed and position alone.
 
 Position p, counted over all epochs, shows image `index_shuffle(p mod N)` of epoch
-`p // N`, and a view is drawn from `(seed, position)`: nothing depends on the number of
-threads, replicas or workers, and a run resumes at any step at no cost.
+`p // N`, and a view is drawn from `(seed, position)`. Nothing depends on the number of
+threads, replicas or workers, and a run resumes at any step without cost.
 """
 
 import typing
@@ -22,7 +22,7 @@ _PIECE = 16  # images of files that are read and changed together
 
 
 def shuffled_index(position, num_examples, seed):
-    """The image at a position of an endless stream of epochs.
+    """The image at a position in an endless stream of epochs.
 
     Args:
         position: Int64 scalar or `[n]`, counted over all epochs.
@@ -30,7 +30,7 @@ def shuffled_index(position, num_examples, seed):
         seed: Int in 0 .. 2^31 - 1.
 
     Returns:
-        Int64 `[n]` in `0 .. N - 1`; every epoch has each once.
+        Int64 `[n]` in `0 .. N - 1`, each once per epoch.
     """
     position = tf.reshape(tf.cast(position, tf.int64), [-1])
     epoch = position // num_examples
@@ -62,13 +62,13 @@ def train_batches(
 ):
     """Batches of random views.
 
-    Epochs follow each other without a gap: a batch may hold the end of one and the
-    beginning of the next. Where the source has random access, the order and the views
-    at a step depend on `seed` and the step alone. Where it has not, a buffer of 10 000
-    images shuffles it, and `start_step` skips what was seen.
+    Epochs follow each other without a gap: a batch may contain the end of one and the
+    beginning of the next. If the source has random access, the order and the views at a
+    step depend only on `seed` and the step. Otherwise a buffer of 10 000 images
+    shuffles it, and `start_step` skips images that were seen.
 
-    Of files, no more is decoded than the crops of a view show: see
-    `simclr_tf.data.decoding`. What follows the crop works on whole batches.
+    Only the parts of files that the crops show are decoded, see
+    `simclr_tf.data.decoding`. The steps after the crop work on whole batches.
 
     Args:
         source: `Source`.
@@ -76,23 +76,24 @@ def train_batches(
         num_steps: Int, the step at which the data set ends.
         view: Layer of `simclr_tf.augmentation`, called as `view(images, training=True,
             seed=...)`, or a sequence of `num_views` of them.
-        num_views: Int, 1 for fine-tuning, above 2 for small views too.
+        num_views: Int, 1 for fine-tuning, more than 2 with small views.
         seed: Int.
         start_step: Int, the first step.
-        cache: Bool, whether to keep decoded images in memory (random access to images
-            of one size, after the first epoch else).
+        cache: Bool, whether to keep decoded images in memory (at once for images of one
+            size with random access, else after the first epoch).
         share: `Share`. Each element is then the rows of one replica, in turn.
         bad_images: `BadImages` of the source; None makes one of its own.
-        late: Bool, whether `LateViews` of the same arguments draws the views, of what
-            then stands in their place; see `takes_late_views`.
+        late: Bool, whether `LateViews` with the same arguments will draw the views; the
+            data then has its inputs in their place. See `takes_late_views`.
 
     Returns:
-        `tf.data.Dataset` of `num_steps - start_step` batches: `((view_a, view_b),
-        labels)` or `(images, labels)`, without `labels` where there are none; more
-        views follow the first two.
+        `tf.data.Dataset` of `num_steps - start_step` batches:
+        `((view_a, view_b), labels)` or `(images, labels)`, without `labels` if there
+        are none; more views follow the first two.
 
     Raises:
-        ValueError: If the replicas do not divide the batch, or `late` does not fit.
+        ValueError: If the batch is not a multiple of the replicas, or `late` does not
+            fit.
     """
     if late and not takes_late_views(source, cache):
         raise ValueError(f"`late` must be False for {source.name}, got True.")
@@ -121,9 +122,9 @@ def train_batches(
 
 
 def takes_late_views(source, cache=False):
-    """Whether `train_batches` can leave the views of a source to `LateViews`.
+    """Whether `train_batches` can leave a source's views to `LateViews`.
 
-    It has to read images of one size, or files, by their numbers.
+    The source needs random access, to images of one size or to files.
     """
     if source.image_shape:
         return source.random_access or cache
@@ -131,7 +132,7 @@ def takes_late_views(source, cache=False):
 
 
 class _Places(typing.NamedTuple):
-    """Which steps of which stream of images."""
+    """Steps of a stream of images."""
 
     num_examples: int
     batch_size: int
@@ -147,7 +148,7 @@ class _Places(typing.NamedTuple):
 
 
 def _of_one_size(source, places, share, views):
-    """Batches of images that can be read, cropped and changed together."""
+    """Batches of images that are read, cropped and changed together."""
     batch_size = places.batch_size
 
     def batch(positions):
@@ -164,8 +165,8 @@ def _of_one_size(source, places, share, views):
 def _of_files(source, places, share, views, bad_images):
     """Batches of files: cropped as they are decoded, then changed together.
 
-    They are made in pieces that stay in a processor's cache. No more pictures are
-    decoded at a time than there are cores.
+    They are made in pieces that fit a processor's cache. At most as many pictures are
+    decoded at a time as there are cores.
     """
     batch_size, rows = places.batch_size, share.rows(places.batch_size)
     max_pixels = bad_images.policy.max_image_pixels
@@ -197,7 +198,7 @@ def _of_files(source, places, share, views, bad_images):
 
 
 def _decoded(source, places, share, cache, bad_images):
-    """`(position, example)` for every position of the steps that is in the share."""
+    """`(position, example)` for every position of the steps in the share."""
     if source.random_access and not cache:
 
         def read(position):
@@ -221,7 +222,7 @@ def _decoded(source, places, share, cache, bad_images):
 
 
 def _whole(source, bad_images):
-    """The examples of a source, without those of a sequential one that are bad."""
+    """The examples of a source, without the bad ones of a sequential source."""
     examples = source.as_dataset()
     if source.random_access or source.image_shape:
         return examples
@@ -246,23 +247,23 @@ def _label_spec(source):
 def eval_batches(
     source, batch_size, preprocess, limit_steps=0, share=WHOLE, bad_images=None
 ):
-    """Every image once, in order; the first ones again fill up the last batch.
+    """Every image once, in order; the last batch is filled up with the first images.
 
     Args:
         source: `Source`.
-        batch_size: Int, over all replicas; made smaller for fewer images, and then a
-            multiple of the replicas.
-        preprocess: Callable from an image or a batch to float images of one size. Of
-            files, `EvaluationCrop` decodes no more than it shows.
+        batch_size: Int, over all replicas; reduced if there are fewer images, and then
+            a multiple of the replicas.
+        preprocess: Callable from an image or a batch to float images of one size. With
+            `EvaluationCrop`, only the visible part of files is decoded.
         limit_steps: Int > 0 ends after so many batches.
         share: `Share`. Each element is then the rows of one replica, in turn.
         bad_images: `BadImages` of the source; None makes one of its own. A bad image
-            gives a black one, and `indices` of it say which: `drop_bad` leaves them
-            out.
+            becomes black, and `indices` of the `BadImages` tell which: `drop_bad`
+            leaves them out.
 
     Returns:
-        `tf.data.Dataset` of `(images, labels)`, or `images` where there are no labels.
-        Rows past the first `eval_examples` are the filling.
+        `tf.data.Dataset` of `(images, labels)`, or `images` if there are no labels.
+        Rows after the first `eval_examples` are the filling.
     """
     batch_size = min(batch_size, source.num_examples)
     batch_size += -batch_size % share.total
@@ -339,7 +340,7 @@ def eval_examples(source, batch_size, limit_steps=0):
 
 
 def _with_rows(batch, rows):
-    """The batch with its number of rows known to the graph; alone if it is alone."""
+    """The batch with a static number of rows."""
     for tensor in tf.nest.flatten(batch):
         tensor.set_shape([rows, *tensor.shape[1:]])
     return batch if len(batch) > 1 else batch[0]
@@ -350,9 +351,9 @@ def _parallel():
 
 
 def batched_views(dataset, augmentation, batch_size, num_views=2):
-    """Batches of views of a user's own data set of single images of any size.
+    """Batches of views from a data set of single images of any size.
 
-    Every pass over the result draws anew, from the stream of the layer's seed.
+    Every pass over the result draws new views, from the stream of the layer's seed.
 
     Args:
         dataset: Unbatched `tf.data.Dataset` of `image` or `(image, label)`.

@@ -18,18 +18,18 @@ _QUALITY = 95
 
 
 def prepare(source, split, directory, size, bad_images=None, say=print):
-    """Writes the images of a source as JPEGs of a working size, packed in shards.
+    """Writes the images of a source as JPEGs of a working size in shards.
 
-    A shard appears whole or not at all, and those that are there already, of the same
-    images and size, are kept: a command that was stopped goes on where it was.
+    A shard is complete or absent. Shards of the same images and size that are already
+    there are kept, so a command that was stopped continues where it was.
 
     Args:
         source: `Source`.
-        split: Str, what the split is called in the copy.
+        split: Str, the name of the split in the copy.
         directory: Str, the folder to write to.
         size: Int, the shorter side of the copies in pixels; smaller pictures keep
             their size.
-        bad_images: `BadImages` of the source; those are left out.
+        bad_images: `BadImages` of the source, which are left out.
         say: Callable that prints a line for the user.
 
     Raises:
@@ -64,7 +64,7 @@ def prepare(source, split, directory, size, bad_images=None, say=print):
 
 
 def _plan(source, size):
-    """What must be the same for shards of an earlier command to be kept."""
+    """Everything that must be equal if shards of an earlier command are kept."""
     return {
         "source": source.name,
         "examples": source.num_examples,
@@ -74,10 +74,10 @@ def _plan(source, size):
 
 
 def _begin(directory, split, plan):
-    """The description of the folder as it is, or of a new one.
+    """The description of the existing folder, or of a new one.
 
     Raises:
-        UserError: If shards of other images or of another size are there.
+        UserError: If there are shards of other images or of another size.
     """
     about = {"format": prepared.FORMAT, "splits": {}}
     if prepared.is_prepared(directory):
@@ -99,7 +99,7 @@ def _begin(directory, split, plan):
 
 
 def _write_shard(path, source, numbers, size, bad_images):
-    """Writes the images of some numbers, and beside them where each lies."""
+    """Writes the images with some numbers, and a file with the place of each."""
     names, labels = source.file_names(), source.labels()
     rows = {"numbers": [], "offsets": [], "sizes": []}
     offset = 0
@@ -126,7 +126,7 @@ def _write_shard(path, source, numbers, size, bad_images):
 
 
 def _copies(source, numbers, size, bad_images):
-    """JPEGs of the images of some numbers in turn; of bad ones, nothing."""
+    """JPEGs of the images with some numbers, in order, without bad ones."""
 
     def copied(index):
         encoded, *_ = tf.nest.flatten(source.read_encoded(index))
@@ -156,7 +156,7 @@ def _copies(source, numbers, size, bad_images):
 
 
 def _jpeg(image, size):
-    """The picture as a JPEG whose shorter side is `size`, or less if it was less."""
+    """The picture as a JPEG whose shorter side is at most `size`."""
     sides = tf.shape(image)[:2]
     scale = tf.minimum(size / tf.reduce_min(sides), 1.0)
     target = tf.cast(tf.round(tf.cast(sides, tf.float64) * scale), tf.int32)
@@ -185,7 +185,7 @@ def _bytes(value):
 
 
 def _finish(directory, split, source, parts):
-    """Writes the index of all shards; returns what `prepared.json` says of it."""
+    """Writes the index of all shards; returns its description for `prepared.json`."""
     columns = {
         key: np.concatenate([part[key] for _, part in parts]).astype(np.int64)
         for key in ("numbers", "offsets", "sizes")
@@ -209,7 +209,7 @@ def _finish(directory, split, source, parts):
 
 
 def _report(source, split, directory, about, say):
-    """Says what the copy takes and what it saves."""
+    """Reports the size of the copy and the time that it saves."""
     after = sum(about["sizes"])
     paths = getattr(source, "paths", None)
     text = f"{split}: {after / 1e6:,.1f} MB in {len(about['shards'])} shards"
@@ -223,7 +223,7 @@ def _report(source, split, directory, about, say):
 
 
 def _images_per_second(source, count=200):
-    """How fast a source is decoded, by its first images."""
+    """How fast a source is decoded, measured on its first images."""
     done, start = 0, None
     for _ in source.as_dataset().ignore_errors().take(count):
         start = start or time.perf_counter()  # after what is done once

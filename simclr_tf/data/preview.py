@@ -1,4 +1,4 @@
-"""A contact sheet of random images beside their views, to look at before a long run."""
+"""A contact sheet of random images and their views, to look at before a long run."""
 
 import base64
 import dataclasses
@@ -20,7 +20,7 @@ _FIRST = 1000  # of sources without random access; finding others would take hou
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One image and what training would see of it.
+    """One image and the views that training would see.
 
     Attributes:
         image: uint8 `[H, W, 3]`.
@@ -44,11 +44,11 @@ def draw_rows(source, layers, num_images=8, num_pairs=3, seed=0):
     """Random images of a source and views of them.
 
     Args:
-        source: `Source`. Without random access, its first 1 000 are drawn from.
+        source: `Source`. Without random access, images are chosen from its first 1 000.
         layers: Tuple of layers of `simclr_tf.augmentation`, one for each view.
-        num_images: Int, how many; all where there are fewer.
-        num_pairs: Int, how often the views of each are drawn.
-        seed: Int, of the choice and of the views.
+        num_images: Int, number of images; all if there are fewer.
+        num_pairs: Int, number of draws of the views of each image.
+        seed: Int, seed of the choice and of the views.
 
     Returns:
         List of `Row`.
@@ -70,12 +70,12 @@ def draw_rows(source, layers, num_images=8, num_pairs=3, seed=0):
 
 
 def write(rows, header, folder):
-    """Writes `preview.png` and `preview.html`, each whole or not at all.
+    """Writes `preview.png` and `preview.html`, each completely or not at all.
 
     Args:
         rows: List of `Row`.
-        header: List of str, what is shown, a line each.
-        folder: Str, which is made where it is not there.
+        header: List of str, lines above the pictures.
+        folder: Str, which is created if it does not exist.
 
     Returns:
         List of the two paths.
@@ -161,7 +161,7 @@ def _html_image(image, side):
 
 
 def _choose(source, count, seed):
-    """`(number, example)` of random examples, in order of number; no broken ones."""
+    """`(number, example)` of random examples, in order, without broken ones."""
     reach = source.num_examples if source.random_access else _FIRST
     reach = min(source.num_examples, reach)
     random = np.random.RandomState(seed)

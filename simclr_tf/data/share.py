@@ -1,4 +1,4 @@
-"""Which rows of every global batch a process feeds, and their place in the stream."""
+"""The rows of every global batch that a process feeds, and their places."""
 
 import dataclasses
 
@@ -7,12 +7,12 @@ import tensorflow as tf
 
 @dataclasses.dataclass(frozen=True)
 class Share:
-    """What one process feeds of every global batch: the rows of its replicas.
+    """The part of every global batch that one process feeds: its replicas' rows.
 
     Attributes:
         first: Int, number of its first replica among all.
-        count: Int, how many it has.
-        total: Int, replicas of all processes.
+        count: Int, number of its replicas.
+        total: Int, number of replicas of all processes.
     """
 
     first: int = 0
@@ -20,10 +20,10 @@ class Share:
     total: int = 1
 
     def rows(self, batch_size):
-        """Int, the rows of one replica.
+        """Int, number of rows of one replica.
 
         Raises:
-            ValueError: If the replicas do not divide the batch.
+            ValueError: If the batch is not a multiple of the replicas.
         """
         if batch_size % self.total:
             raise ValueError(
@@ -33,18 +33,18 @@ class Share:
         return batch_size // self.total
 
     def positions(self, batch_size, first_step, last_step):
-        """`tf.data.Dataset` of the positions of its rows, step by step, int64."""
+        """`tf.data.Dataset` of the positions of its rows, int64, step by step."""
         numbers = self.numbers(batch_size, first_step, last_step)
         numbers = tf.data.Dataset.range(numbers.start, numbers.stop)
         return numbers.map(lambda number: self.position(number, batch_size))
 
     def numbers(self, batch_size, first_step, last_step):
-        """`range` of the numbers of its rows of these steps, counted by itself."""
+        """`range` of its rows in these steps, numbered within the share."""
         rows = self.rows(batch_size) * self.count
         return range(first_step * rows, last_step * rows)
 
     def position(self, number, batch_size):
-        """The position, among those of all processes, of a row by its own number."""
+        """The global position of a row with a number within the share."""
         if self.count == self.total:
             return number
         rows = self.rows(batch_size) * self.count
@@ -52,7 +52,7 @@ class Share:
         return number // rows * batch_size + start + number % rows
 
     def has(self, position, batch_size):
-        """Whether a position is among its rows."""
+        """Whether a position belongs to its rows."""
         replica = position % batch_size // self.rows(batch_size)
         return (replica >= self.first) & (replica < self.first + self.count)
 

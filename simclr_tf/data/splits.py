@@ -1,4 +1,4 @@
-"""A data set by its splits, and what the names of splits mean."""
+"""Data sets as collections of splits, and the meaning of split names."""
 
 import dataclasses
 import re
@@ -22,7 +22,7 @@ _FILLING = {"", "set", "split", "data", "image", "images", "imgs"}
 
 
 def meaning(name):
-    """What a split is for, of its name in any case.
+    """The purpose of a split from its name, in upper or lower case.
 
     Example:
         >>> meaning("Training_set"), meaning("VAL"), meaning("cats")
@@ -34,16 +34,16 @@ def meaning(name):
 
 @dataclasses.dataclass(frozen=True)
 class DataSet:
-    """A data set by its splits.
+    """A data set as a collection of splits.
 
     Attributes:
-        word: Str, what it was asked for by.
-        splits: Tuple of str, as they are called there; None where there are none: all
-            is `train` then.
-        read: Callable from one of them to a `Source`, or to what makes one of a
-            `BadImagePolicy` by its method `source`, such as a `Listing`.
-        understood: Callable from a name that is none of `splits` to whether `read`
-            takes it all the same, such as a slice.
+        word: Str, the word by which it was requested.
+        splits: Tuple of str, their names in the data set; None if there are none, and
+            everything is `train`.
+        read: Callable from one of them to a `Source`, or to an object whose method
+            `source` makes one from a `BadImagePolicy`, such as a `Listing`.
+        understood: Callable from a name that is not in `splits` to whether `read`
+            accepts it anyway, such as a slice.
     """
 
     word: str
@@ -52,10 +52,10 @@ class DataSet:
     understood: typing.Callable = lambda split: False
 
     def find(self, split):
-        """The name of a split as it is called there, or None.
+        """The name of a split in the data set, or None.
 
         Args:
-            split: Str, that name, or another word for the same: val for validation.
+            split: Str, that name, or another word for it, such as val for validation.
         """
         splits = (TRAIN,) if self.splits is None else self.splits
         if split in splits or self.understood(split):
@@ -68,11 +68,11 @@ class DataSet:
         """The `Source` of a split.
 
         Args:
-            split: Str, as of `find`.
-            policy: `BadImagePolicy`, what is done about files that cannot be read.
+            split: Str, see `find`.
+            policy: `BadImagePolicy`, what to do about files that cannot be read.
 
         Raises:
-            UserError: If there is none, or too many of its files are bad.
+            UserError: If there is no such split, or too many of its files are bad.
         """
         found = self.find(split)
         if found is None:
@@ -88,7 +88,7 @@ class DataSet:
         return source
 
     def _left_alone(self, split):
-        """What to say of splits that mean the same as one, or nothing known."""
+        """Notes about splits that mean the same as this one, or nothing known."""
         alike = (None, UNLABELED, meaning(split))
         others = [n for n in self.splits if n != split and meaning(n) in alike]
         text = f"Other splits, whose images are not taken: {listed(others)}."
@@ -96,5 +96,5 @@ class DataSet:
 
     @property
     def holds_out_nothing(self):
-        """Whether nothing that there is is to evaluate on."""
+        """Whether there is no split to evaluate on."""
         return not {VALIDATION, TEST} & set(map(meaning, self.splits or ()))

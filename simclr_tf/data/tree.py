@@ -1,4 +1,4 @@
-"""The files under a folder, on this machine or on another file system."""
+"""The files below a folder, local or on a remote file system."""
 
 import dataclasses
 import functools
@@ -33,17 +33,17 @@ _MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", b"II*\0", b"MM\
 
 @dataclasses.dataclass
 class Tree:
-    """What is under a folder.
+    """The contents of a folder.
 
     Attributes:
-        pictures: List of str, sorted: files with one of `EXTENSIONS`, and those without
-            any that begin like a picture.
-        others: Dict from an extension to the number of its files, which are not read.
+        pictures: List of str, sorted: files with one of `EXTENSIONS`, and files without
+            extension whose first bytes are those of a picture.
+        others: Dict from extension to number of files that are not read.
         left_out: List of str, hidden folders and those of operating systems.
         skipped: List of `(folder, reason)`: folders that cannot be read, and links to
             folders whose files are there already.
-        folders: List of str, those whose files were read.
-        links: List of str, links to files that are there by another name, too.
+        folders: List of str, the folders whose files were read.
+        links: List of str, links to files that are also there under another name.
     """
 
     pictures: list = dataclasses.field(default_factory=list)
@@ -54,7 +54,7 @@ class Tree:
     links: list = dataclasses.field(default_factory=list)
 
     def add(self, file):
-        """Sorts in a file by its name; hidden ones are ignored."""
+        """Adds a file by its name; hidden files are ignored."""
         name = os.path.basename(file)
         if name.startswith("."):  # AppleDouble's ._a.jpg too
             return
@@ -66,7 +66,7 @@ class Tree:
 
 
 def is_remote(path):
-    """Whether a path is of a file system that TensorFlow reaches, such as gs://."""
+    """Whether a path is on a remote file system of TensorFlow, such as gs://."""
     return "://" in path
 
 
@@ -83,7 +83,7 @@ def is_file(path):
 
 
 def is_picture(file):
-    """Whether a file has one of `EXTENSIONS`, or has none and begins like a picture."""
+    """Whether a file has one of `EXTENSIONS`, or none but a picture's first bytes."""
     extension = os.path.splitext(file)[1].lower()
     return extension in EXTENSIONS or (not extension and _begins_like_a_picture(file))
 
@@ -105,7 +105,7 @@ def read(path, size=-1):
 
 
 def walk(roots):
-    """The `Tree` of each folder; each file once, whatever links there are."""
+    """The `Tree` of each folder; each file occurs once, whatever links there are."""
     met, trees = set(), []
     for root in roots:
         tree = Tree()
@@ -120,7 +120,7 @@ def walk(roots):
 
 
 def matches(pattern):
-    """What a pattern with *, ?, [] and ** matches, sorted; ** follows a link once."""
+    """The sorted matches of a pattern with *, ?, [] and **; ** follows a link once."""
     if is_remote(pattern):
         return sorted(tf.io.gfile.glob(pattern))
     above, deep, below = pattern.partition("**")
@@ -134,7 +134,7 @@ def matches(pattern):
 
 
 def of_matches(pattern, paths):
-    """The `Tree` of the files among what a pattern matches; each file once."""
+    """The `Tree` of the files among a pattern's matches; each file occurs once."""
     tree, met = Tree(), set()
     parts = pattern.split("/")
     named = next((n for n, part in enumerate(parts) if set(part) & WILDCARDS), 0)
@@ -157,7 +157,7 @@ def of_matches(pattern, paths):
 
 
 def _find_again(trees):
-    """Keeps of `links` those to files that are there by another name, too."""
+    """Keeps those `links` whose files are also there under another name."""
     links = {link for tree in trees for link in tree.links}
     if not links:
         return
@@ -183,7 +183,7 @@ def _is_linked(path):
 
 
 def _walk_local(root, tree, met):
-    """Real folders first, then links to folders that were not met."""
+    """Walks real folders first, then links to folders that were not met."""
     waiting, links = [root], []
     while waiting or links:
         folder = waiting.pop() if waiting else links.pop(0)
@@ -199,7 +199,7 @@ def _walk_local(root, tree, met):
 
 
 def _scan(folder, tree):
-    """Adds the files of a folder; gives its real folders and its links to folders."""
+    """Adds the files of a folder; returns its real folders and links to folders."""
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:

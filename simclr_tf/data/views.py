@@ -1,4 +1,4 @@
-"""The views of an image, drawn from a seed and its place in the stream."""
+"""The views of an image, drawn from a seed and its position in the stream."""
 
 import tensorflow as tf
 
@@ -9,11 +9,11 @@ _OURS = "simclr_tf."
 
 
 class Views:
-    """Draws views with one layer, or with one a view.
+    """Draws views with one layer, or with one for each view.
 
-    A policy is taken apart: its crop may come where a file is decoded, and what follows
-    is compiled, see `simclr_tf.augmentation._each`. Each step has the seed that it has
-    inside of the policy.
+    A policy is split up: its crop may be done while a file is decoded, and the
+    following steps are compiled, see `simclr_tf.augmentation._each`. Each step gets the
+    same seed as inside the policy.
 
     Args:
         layers: Layer of `simclr_tf.augmentation`, or a sequence of `num_views`.
@@ -27,11 +27,11 @@ class Views:
 
     @property
     def crop_first(self):
-        """Bool, whether every layer begins with a crop, and can be taken apart."""
+        """Bool, whether every layer begins with a crop and can be split up."""
         return all(hasattr(_steps(layer)[0], "draw") for layer in self._layers)
 
     def of_batch(self, example, step, place=()):
-        """Views of images `[B, H, W, 3]` of one size, and their labels.
+        """Views of images `[B, H, W, 3]` of one size, with their labels.
 
         Args:
             example: `(images, labels)` or `images`.
@@ -46,7 +46,7 @@ class Views:
         return self._views(images, labels, step, place, cropped=False)
 
     def of_image(self, example, position):
-        """Views of one image `[H, W, 3]` by its position in the stream, and its label.
+        """Views of one image `[H, W, 3]` by its position in the stream, with its label.
 
         Args:
             example: `(image, label)` or `image`.
@@ -55,7 +55,7 @@ class Views:
         return self.of_batch(example, position)
 
     def crops(self, encoded, position, max_pixels):
-        """The crops that views of a file begin with.
+        """The crops with which views of a file begin.
 
         Args:
             encoded: String scalar, the bytes of an image file.
@@ -63,7 +63,7 @@ class Views:
             max_pixels: Int, pixels of the largest picture that is allowed.
 
         Returns:
-            Tuple of `V` float32 `[S, S, 3]`, a function of seed and position.
+            Tuple of `V` float32 `[S, S, 3]`, which depend on seed and position.
         """
         crops = [_steps(layer)[0] for layer in self._layers]
         sizes = [crop.image_size for crop in crops]
@@ -84,16 +84,16 @@ class Views:
 
     @property
     def crops_spec(self):
-        """What `crops` gives, as a tuple of `tf.TensorSpec`."""
+        """The results of `crops` as a tuple of `tf.TensorSpec`."""
         sizes = [_steps(layer)[0].image_size for layer in self._layers]
         return tuple(tf.TensorSpec([size, size, 3], tf.float32) for size in sizes)
 
     def after_crops(self, crops, labels, step, place=()):
-        """Views of a batch of `crops`, or of those of one image, and their labels.
+        """Views from a batch of `crops`, or from those of one image, with their labels.
 
         Args:
             crops: Sequence of `V` float32 `[B, S, S, 3]` or `[S, S, 3]`.
-            labels: List of an int64 `[B]`, or of nothing.
+            labels: List with an int64 `[B]`, or an empty one.
             step: Int64 scalar.
             place: `(first, total)` rows among those of the step, or nothing.
         """
@@ -107,25 +107,25 @@ class Views:
         return (tuple(views) if len(views) > 1 else views[0], *labels)
 
     def _seed_of(self, number, step, place):
-        """The seed of a view by its number among those of an image."""
+        """The seed of a view from its number among the views of an image."""
         view = step * len(self._layers) + number
         return tf.stack([self._seed, view, *place])
 
 
 class LateViews(Views):
-    """Views that are drawn where the networks are, of what the data set gives.
+    """Views that are drawn on the device of the networks.
 
-    In place of views the data has a dict: `images`, `[B, H, W, 3]` of one size, or of
+    Instead of views the data has a dict: `images`, `[B, H, W, 3]` of one size, or for
     files a tuple of `V` crops, uint8 `[B, S, S, 3]`; and `position`, int64 `[B]`, their
-    places in the stream. The host does no more than to read and crop, and sends a
-    quarter or an eighth of the bytes. The views are those of `Views` up to rounding,
-    which for crops of files is to whole grey levels.
+    positions in the stream. The host only reads and crops, and sends a quarter or an
+    eighth of the bytes. The views are those of `Views` up to rounding, which for crops
+    of files is to whole grey levels.
 
     Args:
         layers: See `Views`.
         num_views: Int `V`.
         seed: Int.
-        batch_size: Int, images a step, over all replicas.
+        batch_size: Int, images per step, over all replicas.
     """
 
     def __init__(self, layers, num_views, seed, batch_size):
@@ -140,7 +140,7 @@ class LateViews(Views):
         return ({"images": its, "position": position}, *labels)
 
     def draw(self, batch):
-        """The views of such a dict: a tuple of `V` float32 `[B, S, S, 3]`."""
+        """The views from such a dict: a tuple of `V` float32 `[B, S, S, 3]`."""
         images, first = batch["images"], batch["position"][0]
         step, place = first // self._batch_size, first % self._batch_size
         place = (place, self._batch_size)
@@ -159,7 +159,7 @@ def layer_of_each(view, num_views):
     """The layer of every view: one for all, or those of a sequence of `num_views`.
 
     Raises:
-        ValueError: If the sequence has another number.
+        ValueError: If the sequence has another length.
     """
     layers = tuple(view) if isinstance(view, (tuple, list)) else (view,) * num_views
     if len(layers) != num_views:
@@ -168,7 +168,7 @@ def layer_of_each(view, num_views):
 
 
 def _steps(layer):
-    """The steps of a policy, unless it is one that does something else with them."""
+    """The steps of a policy, unless its class does something else with them."""
     takes_turns = getattr(type(layer), "process", None) is Policy.process
     return layer.steps if takes_turns else [layer]
 
@@ -180,7 +180,7 @@ def _seeds(layer, seed):
 
 
 def _view_by(layer):
-    """The function from images and a seed to a view: views of one layer share it."""
+    """The function from images and a seed to a view, shared by views of one layer."""
     steps = _steps(layer)
     # To convert ours would take half a second; those of users may branch on tensors.
     autograph = not all(type(step).__module__.startswith(_OURS) for step in steps)

@@ -1,4 +1,4 @@
-"""What features are worth: evaluators on any Keras encoder."""
+"""Evaluators, which measure what the features of any Keras encoder are worth."""
 
 from simclr_tf.evaluation.accuracy import Result, figures, wilson_interval
 from simclr_tf.evaluation.callback import EvaluateFeatures

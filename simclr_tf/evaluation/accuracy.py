@@ -1,4 +1,4 @@
-"""From class scores to figures, the same for every evaluator."""
+"""Computes the same figures from class scores for every evaluator."""
 
 import math
 import typing
@@ -11,7 +11,7 @@ _Z = 1.959964  # of a two-sided 95% interval
 
 
 class Result(typing.NamedTuple):
-    """What an evaluator gives: scores, and the settings that it chose by itself."""
+    """The result of an evaluator: scores, and the settings that it chose itself."""
 
     scores: np.ndarray  # [M, K], higher is likelier
     chosen: typing.Mapping[str, float] = {}  # such as {"l2": 0.1}
@@ -20,20 +20,20 @@ class Result(typing.NamedTuple):
 def figures(labels, scores):
     """How well class scores fit the labels.
 
-    Scores are ranked from high to low, equal ones by the number of the class: a label
-    that shares its score with others counts as found only where it comes first. (Many
-    classes share the score 0 of nearest neighbours; `tf.math.in_top_k` would count all
-    of them as found.)
+    Scores are ranked from high to low, and equal ones by class number, so a label that
+    shares its score with others only counts as found if it comes first. (With nearest
+    neighbours many classes have the score 0, and `tf.math.in_top_k` would count all of
+    them as found.)
 
     Args:
         labels: Int `[M]`, in `0 .. K - 1`.
         scores: Float `[M, K]`, higher is likelier.
 
     Returns:
-        Dict of floats in [0, 1]: `top_1_accuracy`; `top_5_accuracy` (1 where there are
-        up to five classes); `mean_per_class_accuracy`, the mean over the classes that
-        `labels` has; `top_1_accuracy_low` and `top_1_accuracy_high`, the 95% interval
-        of the first (see `wilson_interval`).
+        Dict of floats in [0, 1]: `top_1_accuracy`; `top_5_accuracy` (1 if there are up
+        to five classes); `mean_per_class_accuracy`, the mean over the classes in
+        `labels`; `top_1_accuracy_low` and `top_1_accuracy_high`, the 95% interval of
+        the first (see `wilson_interval`).
 
     Raises:
         UserError: If there are no rows, shapes differ, a label is not a class, or a
@@ -70,8 +70,7 @@ def figures(labels, scores):
 def wilson_interval(hits, count):
     """95% confidence interval of a share, from `hits` of `count` trials.
 
-    It says how far the figure moves with other test images; not how far it moves with
-    another seed of the training.
+    It covers the choice of test images, but not the seed of the training.
 
     Args:
         hits: Int in 0 .. `count`.
@@ -99,7 +98,7 @@ def require_labels(labels, num_classes, name):
     Args:
         labels: Int `[N]` or None.
         num_classes: Int.
-        name: Str, what the caller's user knows them by.
+        name: Str, how the error names the labels.
 
     Raises:
         UserError: Naming the first wrong one.

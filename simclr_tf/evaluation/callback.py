@@ -8,24 +8,24 @@ from simclr_tf.evaluation.features import extractor
 
 
 class EvaluateFeatures(keras.callbacks.Callback):
-    """Judges the features of the model that is being trained, after its epochs.
+    """Evaluates the features of the model in training, after its epochs.
 
-    The figures join the logs of the epoch as `val_<evaluator>_<figure>`, such as
-    `val_knn_top_1_accuracy`: `History`, TensorBoard and, where they come after this in
-    the list of callbacks, `ModelCheckpoint` and `EarlyStopping` see them. The images
-    need not be those that the model trains on: an encoder may learn from unlabelled
-    ones and be judged on others.
+    The figures are added to the logs of the epoch as `val_<evaluator>_<figure>`, such
+    as `val_knn_top_1_accuracy`. `History`, TensorBoard and, if they come later in the
+    list of callbacks, `ModelCheckpoint` and `EarlyStopping` see them. The images need
+    not be those of the training: an encoder may learn from unlabelled images and be
+    judged on others.
 
     Args:
         train: Labelled images to learn from, see `simclr_tf.evaluation.evaluate`.
         test: Labelled images to be judged on.
         num_classes: Int `K >= 2`.
         evaluators: See `simclr_tf.evaluation.evaluate`.
-        every_epochs: Int >= 1, epochs from one evaluation to the next.
+        every_epochs: Int >= 1, epochs between evaluations.
         preprocess: See `simclr_tf.evaluation.evaluate`.
         batch_size: See `simclr_tf.evaluation.evaluate`.
-        encoder: Keras model to judge; None means the `encoder` of the model that is
-            trained, and where it has none, that model itself.
+        encoder: Keras model to evaluate; None means the `encoder` of the model in
+            training or, if it has none, that model itself.
 
     Raises:
         UserError: If there are no labels, or an argument is out of its range.

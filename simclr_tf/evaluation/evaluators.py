@@ -1,6 +1,6 @@
-"""Evaluators by name, and what they say of an encoder or of its features.
+"""Evaluators by name, applied to an encoder or to its features.
 
-An evaluator is any callable `(train, test, num_classes)` that gives the class scores
+An evaluator is any callable `(train, test, num_classes)` that returns the class scores
 `[M, K]` of `test`, or a `Result`; `train` and `test` are `Features`.
 """
 
@@ -30,7 +30,7 @@ def evaluate(
     preprocess=None,
     batch_size=256,
 ):
-    """Judges any Keras encoder by what simple classifiers make of its features.
+    """Evaluates any Keras encoder with simple classifiers on its features.
 
     Args:
         encoder: Keras model from images to `[B, C]` or `[B, h, w, C]`, or a model that
@@ -40,18 +40,18 @@ def evaluate(
             one-hot.
         test: Labelled images to be judged on, likewise.
         num_classes: Int `K >= 2`.
-        evaluators: Names out of head, knn and logistic, or a dict from names to
+        evaluators: Some of the names head, knn and logistic, or a dict from names to
             evaluators: `{"knn": functools.partial(evaluate_knn, neighbors=200)}`.
-        preprocess: Callable from images as the data has them, one or a batch, to what
-            the encoder takes, such as `simclr_tf.augmentation.EvaluationCrop(224)`.
-            None means the evaluation preprocessing of the model's `augmentation`, and
-            where there is none, uint8 to float in [0, 1].
-        batch_size: Int, images that the encoder sees at a time, where the data is not
-            in batches yet.
+        preprocess: Callable from images of the data, one or a batch, to images for the
+            encoder, such as `simclr_tf.augmentation.EvaluationCrop(224)`. None means
+            the evaluation preprocessing of the model's `augmentation` or, if there is
+            none, uint8 to float in [0, 1].
+        batch_size: Int, images per batch of the encoder, if the data is not in batches
+            yet.
 
     Returns:
-        Dict `<evaluator>_<figure>` -> float, the figures of `figures`; `logistic_l2`
-        too.
+        Dict `<evaluator>_<figure>` -> float, with the figures of `figures`, and
+        `logistic_l2`.
 
     Raises:
         UserError: If there are no labels, or an evaluator is unknown.
@@ -74,10 +74,10 @@ def evaluate(
 
 
 def evaluate_features(train, test, num_classes, evaluators=("knn", "logistic")):
-    """`evaluate`, of features that are there already.
+    """`evaluate` for features that are computed already.
 
     Args:
-        train: `Features` with labels; None where no evaluator learns.
+        train: `Features` with labels; None if no evaluator learns.
         test: `Features` with labels.
         num_classes: Int.
         evaluators: See `evaluate`.
@@ -106,13 +106,13 @@ def evaluate_features(train, test, num_classes, evaluators=("knn", "logistic")):
 
 
 def _with_int64(features):
-    """`Features` whose labels can be computed with, whatever integers they came as."""
+    """`Features` with int64 labels, whatever integers they came as."""
     labels = features.labels
     return features if labels is None else features._replace(labels=labels.astype("i8"))
 
 
 def named(evaluators):
-    """Dict from name to evaluator, of the same or of names out of `EVALUATORS`.
+    """Dict from name to evaluator, from such a dict or from names in `EVALUATORS`.
 
     Raises:
         UserError: If a name is unknown.
@@ -131,13 +131,13 @@ def named(evaluators):
 
 
 def encoder_of(model):
-    """The encoder inside a model; the model itself where it has none."""
+    """The encoder inside a model, or the model itself if it has none."""
     encoder = getattr(model, "encoder", None)
     return model if encoder is None else encoder
 
 
 def preprocessing_of(model):
-    """What turns raw images into what the model's encoder takes."""
+    """Callable from raw images to images for the model's encoder."""
     augmentation = _common.first_of(getattr(model, "augmentation", None))
     if augmentation is None:
         return _common.as_unit_range
@@ -149,7 +149,7 @@ def labelled_batches(data, name, preprocess, batch_size):
 
     Args:
         data: See `evaluate`.
-        name: Str, the argument that brought it, for errors.
+        name: Str, the argument's name, for errors.
         preprocess: Callable.
         batch_size: Int.
 

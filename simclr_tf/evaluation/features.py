@@ -12,7 +12,7 @@ from simclr_tf.training import _common
 
 
 class Features(typing.NamedTuple):
-    """Features of `N` images and, where the data has them, their labels."""
+    """Features of `N` images and, if the data has them, their labels."""
 
     features: np.ndarray  # [N, C] float32
     labels: np.ndarray | None  # [N] int64
@@ -23,14 +23,14 @@ def extract_features(encoder, batches, num_examples=None):
 
     Args:
         encoder: Keras model from float images `[B, S, S, 3]` in [0, 1] to `[B, C]` or
-            `[B, h, w, C]`. One made under a strategy works on all its replicas.
+            `[B, h, w, C]`. If it was made under a strategy, all replicas work.
         batches: `tf.data.Dataset`, or a distributed one, of images or of `(images,
             labels)`, preprocessed as the encoder expects them.
-        num_examples: Int, rows to keep, the first; None keeps all.
+        num_examples: Int, keep only the first rows; None keeps all.
 
     Returns:
-        `Features`; all of them in every process. In the order of the data set, but for
-        a `tf.data.Dataset` that several workers share out.
+        `Features`, all of them in every process. They are in the order of the data set,
+        except for a `tf.data.Dataset` that is divided among several workers.
 
     Raises:
         UserError: If there is no batch, or a feature is not a finite number.
@@ -39,11 +39,11 @@ def extract_features(encoder, batches, num_examples=None):
 
 
 def extractor(encoder, constant=False):
-    """`extract_features` of one encoder, traced once for all calls.
+    """`extract_features` for one encoder, traced once for all calls.
 
     Args:
         encoder: See `extract_features`.
-        constant: Bool, whether its weights stay as they are for good: that is faster.
+        constant: Bool, whether its weights will never change, which is faster.
     """
     strategy = keras_compat.strategy_of(encoder)
     compute = functools.partial(encoder, training=False)

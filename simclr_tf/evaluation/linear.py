@@ -1,4 +1,4 @@
-"""A linear head trained on frozen features, as the published evaluation does."""
+"""A linear head trained on frozen features, as in the published evaluation."""
 
 import numpy as np
 import tensorflow as tf
@@ -11,7 +11,7 @@ from simclr_tf.evaluation.accuracy import Result
 def evaluate_linear(
     train, test, num_classes, steps=1000, batch_size=256, learning_rate=0.01, seed=0
 ):
-    """Trains a linear head on features `train` with Adam; its logits of `test`.
+    """Trains a linear head on features `train` with Adam; returns its logits of `test`.
 
     The learning rate falls to 0 along a cosine. Features are scaled by one number, the
     root mean square of `train`, so that one learning rate fits every encoder. The head
@@ -22,9 +22,9 @@ def evaluate_linear(
         test: `Features`, to be judged on.
         num_classes: Int.
         steps: Int, optimizer steps.
-        batch_size: Int, rows a step.
-        learning_rate: Float, of the first step.
-        seed: Int, of the order of the rows.
+        batch_size: Int, rows per step.
+        learning_rate: Float, rate of the first step.
+        seed: Int, seed of the order of the rows.
 
     Returns:
         `Result`.

@@ -20,15 +20,15 @@ def evaluate_logistic(
     seed=0,
     max_iterations=1000,
 ):
-    """Fits logistic regression to features `train`; its logits of `test`.
+    """Fits logistic regression to features `train`; returns its logits of `test`.
 
-    Minimises `sum(cross-entropy) + l2 / 2 * |kernel|^2` over all rows of `train`, the
-    bias free, which is scikit-learn's `LogisticRegression(C=1 / l2)`. Features are used
-    as they are, as in the papers: neither standardised nor normalised, so that l2 means
+    Minimises `sum(cross-entropy) + l2 / 2 * |kernel|^2` over all rows of `train`
+    without a penalty on the bias, like scikit-learn's `LogisticRegression(C=1 / l2)`.
+    As in the papers, features are neither standardised nor normalised, so that l2 means
     the same as there.
 
     l2 is the value of `l2_values` with the best accuracy on rows held out of `train`,
-    of equally good ones the strongest; the regression is then fitted to all rows.
+    or the largest of equally good ones. The regression is then fitted to all rows.
 
     Args:
         train: `Features` with labels, to learn from. They must fit into the memory of
@@ -36,10 +36,10 @@ def evaluate_logistic(
         test: `Features`, to be judged on.
         num_classes: Int >= 2.
         l2_values: Sequence of positive floats, tried in this order; a single one is
-            taken without a choice.
-        held_out: Float in (0, 1), share of every class that chooses l2.
-        seed: Int, of the rows that are held out.
-        max_iterations: Int >= 1, most iterations for one l2.
+            used without a choice.
+        held_out: Float in (0, 1), share of every class used to choose l2.
+        seed: Int, seed of the choice of held-out rows.
+        max_iterations: Int >= 1, limit of iterations for one l2.
 
     Returns:
         `Result`, with `chosen` `{"l2": ...}`.
@@ -75,12 +75,12 @@ def evaluate_logistic(
 
 
 def stratified_split(labels, share, seed):
-    """Rows to keep and rows to hold out, of every class the same share.
+    """Rows to keep and rows to hold out, with the same share of every class.
 
     Args:
         labels: Int `[N]`.
-        share: Float in (0, 1), held out of each class: rounded, but one at least, and
-            one stays at least.
+        share: Float in (0, 1), share of each class that is held out. The number is
+            rounded, but at least one is held out and at least one stays.
         seed: Int.
 
     Returns:
@@ -101,18 +101,19 @@ def stratified_split(labels, share, seed):
 
 
 class _Regression:
-    """Logistic regression on fixed rows; every fit starts at the one before.
+    """Logistic regression on fixed rows; every fit starts from the one before.
 
-    L-BFGS needs thousands of iterations where some directions of the features are far
-    longer than others, as those of encoders are. It is therefore run on another `V`:
-    `kernel = P V`, where `P` makes the Hessian of the start, `cov / K + l2 / N`, the
-    identity. Loss and penalty are still those of the kernel, so the solution is too.
+    L-BFGS needs thousands of iterations if features vary far more in some directions
+    than in others, as those of encoders do. It is therefore applied to `V` with
+    `kernel = P V`, where `P` makes the initial Hessian, `cov / K + l2 / N`, the
+    identity. Loss and penalty are still those of the kernel, so the solution is the
+    same.
 
     Args:
         features: Float `[N, C]`.
         labels: Int `[N]`.
         num_classes: Int `K`.
-        max_iterations: Int, most of one fit.
+        max_iterations: Int, limit for one fit.
     """
 
     def __init__(self, features, labels, num_classes, max_iterations):

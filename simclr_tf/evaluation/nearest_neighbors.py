@@ -1,4 +1,4 @@
-"""Weighted k-nearest-neighbour classification: needs no training at all."""
+"""Weighted k-nearest-neighbour classification, which needs no training."""
 
 import numpy as np
 import tensorflow as tf
@@ -8,14 +8,14 @@ from simclr_tf.evaluation.accuracy import Result
 
 
 def evaluate_knn(train, test, num_classes, neighbors=20, temperature=0.07):
-    """Judges features `test` by their nearest neighbours among features `train`.
+    """Classifies features `test` by their nearest neighbours among features `train`.
 
     Args:
         train: `Features` with labels.
         test: `Features`.
         num_classes: Int `K`.
-        neighbors: Int, see `knn_scores`. The paper takes 200 on ImageNet; fewer are
-            usual where a class has few images.
+        neighbors: Int, see `knn_scores`. The paper uses 200 on ImageNet; fewer are
+            usual if classes have few images.
         temperature: Float, see `knn_scores`.
 
     Returns:
@@ -46,19 +46,19 @@ def knn_scores(
     """Class scores from the nearest labelled features by cosine similarity.
 
     Each of the k nearest features votes for its class with weight
-    `exp(similarity / temperature)`. Of equally near ones, the first count.
+    `exp(similarity / temperature)`. Among equally near ones, the first count.
 
     Args:
         queries: Float `[M, C]`, the features to classify.
         features: Float `[N, C]`, the labelled features, the bank.
         labels: Int `[N]`, their classes in `0 .. num_classes - 1`.
         num_classes: Int `K`.
-        neighbors: Int k >= 1; more than `N` counts all of them.
+        neighbors: Int k >= 1; if it is more than `N`, all of them vote.
         temperature: Positive float; a large one gives every neighbour an equal vote.
         block: Int, queries compared at a time.
-        bank_block: Int, features that they are compared with at a time. Beside what it
-            is given and gives, this takes memory for `block * bank_block` similarities
-            and the `M * k` nearest so far.
+        bank_block: Int, features that they are compared with at a time. Besides its
+            arguments and result, the function needs memory for `block * bank_block`
+            similarities and the `M * k` nearest so far.
 
     Returns:
         Float32 `[M, K]`, rows summing to 1.
@@ -96,9 +96,9 @@ def knn_scores(
 
 @tf.function(reduce_retracing=True)
 def _nearer(queries, bank, labels, similarity, classes):
-    """The k nearest of `[b, k]` found so far and of one more piece of the bank.
+    """The k nearest among the `[b, k]` found so far and one more piece of the bank.
 
-    What was found first comes first among equals, as in one search of the whole bank.
+    Among equals, those found first come first, as in one search of the whole bank.
     """
     k = tf.shape(similarity)[1]
     queries = tf.math.l2_normalize(queries, axis=1)
@@ -112,7 +112,7 @@ def _nearer(queries, bank, labels, similarity, classes):
 
 
 def _votes(similarity, classes, num_classes, temperature):
-    """Shares of the votes `[b, K]`, of neighbours `[b, k]`, the nearest first."""
+    """Shares `[b, K]` of the votes of neighbours `[b, k]`, the nearest first."""
     weights = np.exp((similarity - similarity[:, :1]) / temperature)
     weights /= weights.sum(axis=1, keepdims=True)
     rows = len(classes)

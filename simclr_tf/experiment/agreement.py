@@ -1,4 +1,4 @@
-"""What the chief does for all processes, and what all say where it is refused."""
+"""Work that the chief does for all processes, with the same errors in all."""
 
 import contextlib
 
@@ -11,10 +11,10 @@ _LENGTH = 1024  # bytes of what is said
 
 
 def by_chief(strategy, action):
-    """Has the chief carry out `action()`; all processes must call it.
+    """Lets the chief carry out `action()`; all processes must call this.
 
     Raises:
-        UserError: In all of them, where it raises one.
+        UserError: In all of them, if the action raises one.
     """
     refusal = None
     if distribution.is_chief(strategy):

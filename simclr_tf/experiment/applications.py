@@ -17,15 +17,14 @@ def build(name, image_size, normalization="none", any_size=False):
     Args:
         name: Str, such as MobileNetV2.
         image_size: Int, height and width of images.
-        normalization: Str, see `tf_models.input_normalization`; what images become
-            before the network.
-        any_size: Bool, whether images may be of other sizes too.
+        normalization: Str, how images are scaled, see `tf_models.input_normalization`.
+        any_size: Bool, whether images may also have other sizes.
 
     Returns:
         Keras model.
 
     Raises:
-        UserError: If there is no such network, or it does not take the size.
+        UserError: If there is no such network, or it does not support the size.
     """
     side = None if any_size else image_size
     try:
@@ -44,7 +43,7 @@ def build(name, image_size, normalization="none", any_size=False):
 
 
 def own_normalization(name):
-    """What a network's weights are trained with: its family's `preprocess_input`.
+    """The normalization with which a network was trained: its `preprocess_input`.
 
     Args:
         name: Str, such as MobileNetV2.
@@ -65,14 +64,14 @@ def own_normalization(name):
 
 
 def load_weights(encoder, path):
-    """Fills what `build` made from a file of weights of the network.
+    """Loads a file of weights into a network from `build`.
 
     Args:
         encoder: Keras model.
         path: Str, HDF5, `.h5` or `.weights.h5`, of the network without its top.
 
     Raises:
-        UserError: If they are not of this network, or not finite.
+        UserError: If they are not those of this network, or not finite.
     """
     networks = [layer for layer in encoder.layers if isinstance(layer, keras.Model)]
     network = networks[0] if networks else encoder
@@ -92,7 +91,7 @@ def load_weights(encoder, path):
 
 
 def _maker(name):
-    """The function of `keras.applications` that makes a network.
+    """The function of `keras.applications` that builds a network.
 
     Raises:
         UserError: If there is none.

@@ -13,7 +13,7 @@ _MOST_BYTES = 2**32  # of features that are kept; of more, each step computes it
 def applies(config, source, model):
     """Whether a run trains a linear head on features that never change.
 
-    That is so where the whole encoder is frozen and nothing is drawn of the images.
+    This holds if the whole encoder is frozen and views are not random.
 
     Args:
         config: `RunConfig`.
@@ -29,7 +29,7 @@ def applies(config, source, model):
 
 
 def compute(config, source, model, strategy, bad):
-    """The features of every image, as a source in the images' place.
+    """The features of every image, as a source that replaces the images.
 
     Args:
         config: `RunConfig`.
@@ -39,7 +39,7 @@ def compute(config, source, model, strategy, bad):
         bad: `BadImages` of the source.
 
     Returns:
-        `FeatureSource`, read in the order in which `source` would be.
+        `FeatureSource`, in the order of `source`.
     """
     batch_size = config.eval.eval_batch_size
     preprocess = EvaluationCrop(config.data.image_size)
@@ -59,16 +59,16 @@ def compute(config, source, model, strategy, bad):
 
 
 def as_they_are(features, training, seed):
-    """The view of features."""
+    """The identity, as the view of features."""
     return features
 
 
 class FeatureSource(data.Source):
-    """Features `[N, C]` in memory, in place of images.
+    """Features `[N, C]` in memory, used instead of images.
 
     Args:
         features: `Features` with labels.
-        source: `Source` that they are of.
+        source: `Source` of their images.
         random_access: Bool, whether they may be read by number.
     """
 

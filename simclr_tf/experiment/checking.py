@@ -1,4 +1,4 @@
-"""Reads every image of a data set and says what is there: `--mode=check`."""
+"""Reads every image of a data set and reports on them: `--mode=check`."""
 
 from simclr_tf import data
 from simclr_tf.experiment import splits
@@ -8,7 +8,7 @@ def check(config, say=print):
     """Prints the report of `data.check` on `--train_split` of `--dataset`.
 
     Args:
-        config: `RunConfig`, of which `data` counts.
+        config: `RunConfig`, of which only `data` is used.
         say: Callable that prints a line for the user.
 
     Raises:

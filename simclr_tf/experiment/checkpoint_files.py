@@ -1,8 +1,9 @@
-"""The checkpoint files of a run: written whole, checked when read, found by number.
+"""Checkpoint files: written completely, checked when read, found by number.
 
-`ckpt-<step>.data-*` and `ckpt-<step>.index` are made in a folder beside them and moved
-into place, the index last: where it stands, the checkpoint is complete. Neither times
-nor the file `checkpoint` count, which is written for TensorFlow's own tools alone.
+`ckpt-<step>.data-*` and `ckpt-<step>.index` are written to a temporary folder and moved
+into place, the index last, so a checkpoint with an index is complete. File times do not
+matter, nor does the file `checkpoint`, which is only written for TensorFlow's own
+tools.
 """
 
 import contextlib
@@ -40,7 +41,7 @@ def is_there(prefix):
 
 
 def damage(prefix):
-    """Why a checkpoint cannot be read; None if every byte is as it was written.
+    """Why a checkpoint cannot be read; None if every byte is as written.
 
     TensorFlow keeps the place, size and checksum of each variable in the index, and
     checksums of the index in itself; all are compared here.
@@ -70,7 +71,7 @@ def newest(folder, flag, say=print):
         Str, its prefix; None if the folder never had one.
 
     Raises:
-        UserError: If it had, and none of them can be read.
+        UserError: If it has some, but none can be read.
     """
     files = found = _kinds_by_step(folder)
     # Where the process was killed as it moved the files, nothing is damaged.
@@ -105,7 +106,7 @@ def newest(folder, flag, say=print):
 
 
 def write(checkpoint, folder, step):
-    """Writes `ckpt-<step>` whole or not at all.
+    """Writes `ckpt-<step>` completely or not at all.
 
     Args:
         checkpoint: `tf.train.Checkpoint`.
@@ -113,7 +114,7 @@ def write(checkpoint, folder, step):
         step: Int.
 
     Raises:
-        OSError: If the file system does not take it; what was there before stays.
+        OSError: If it cannot be written; what was there before stays.
     """
     unfinished = _unfinished(folder, step)
     try:
@@ -141,7 +142,7 @@ def delete(folder, step):
 
 
 def clear_unfinished(folder):
-    """Deletes what a process left that was killed while it saved."""
+    """Deletes what a process left behind that was killed while saving."""
     for step, kinds in _kinds_by_step(folder).items():
         if "index" not in kinds and _was_unfinished(folder, step):
             delete(folder, step)
@@ -176,7 +177,7 @@ def _was_unfinished(folder, step):
 
 
 def _sync(path):
-    """Has the disk hold what was written to a file or folder."""
+    """Flushes a file or folder to the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         with contextlib.suppress(OSError):  # some file systems cannot for folders
@@ -187,7 +188,7 @@ def _sync(path):
 
 @contextlib.contextmanager
 def _as_os_errors():
-    """What TensorFlow raises for a full or read-only disk, as Python would."""
+    """Turns TensorFlow's errors about a full or read-only disk into OSError."""
     lost = (
         tf.errors.AbortedError,
         tf.errors.CancelledError,

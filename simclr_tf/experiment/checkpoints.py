@@ -1,4 +1,4 @@
-"""Checkpoints of a run: model, optimizer, step, and what the networks were."""
+"""Checkpoints of a run: model, optimizer, step, and a description of the networks."""
 
 import dataclasses
 import json
@@ -33,12 +33,12 @@ def description(
     num_examples=None,
     num_probe_examples=None,
 ):
-    """What a checkpoint says about itself: a dict of JSON values.
+    """A checkpoint's description of itself: a dict of JSON values.
 
     Args:
         config: `RunConfig`.
         model: The model of the run.
-        seed: Int, that of the run.
+        seed: Int, seed of the run.
         train_steps: Int, the step at which the run ends, or None.
         num_examples: Int, images of the training split, or None.
         num_probe_examples: Int, images of `--probe_dataset` that the linear head learns
@@ -64,29 +64,29 @@ def description(
 
 
 def _probe_of(config, model):
-    """The word of the probe set whose classes the linear head knows, or None."""
+    """The name of the probe data set from which the linear head learned, or None."""
     learns = config.train.train_mode == "pretrain" and model.num_classes
     return config.data.probe_dataset if learns else None
 
 
 def stem(config):
-    """The stem of a ResNet; by the reference's rule, the small one up to 32 pixels."""
+    """The stem of a ResNet; as in the published code, the small one up to 32 pixels."""
     if config.model.stem != "auto":
         return config.model.stem
     return "cifar" if config.data.image_size <= 32 else "imagenet"
 
 
 def input_normalization(config):
-    """What a ResNet normalises images by; of itself nothing."""
+    """How a ResNet normalises images; by default not at all."""
     word = config.model.input_normalization
     return "none" if word == "auto" else word
 
 
 def find(path, flag, say=print):
-    """The checkpoint prefix that a folder or a prefix stands for.
+    """The checkpoint prefix for a folder or a prefix.
 
     Args:
-        path: Str, a folder with checkpoints (its newest that is whole is taken), or a
+        path: Str, a folder with checkpoints (the newest undamaged one is used), or a
             prefix such as `runs/demo/ckpt-300`.
         flag: Str, the flag that brought it, for the error.
         say: Callable that prints a line for the user; it is told of damaged ones.
@@ -115,7 +115,7 @@ def chosen(config, say=print):
     """The checkpoint of `--checkpoint`, or the newest in `--model_dir`.
 
     Returns:
-        `(prefix, flag)`, the second the flag that brought it.
+        `(prefix, flag)`, the second being the flag that named it.
 
     Raises:
         UserError: If there is no checkpoint.
@@ -125,7 +125,7 @@ def chosen(config, say=print):
 
 
 def unless_deleted(prefix, read):
-    """`read()`, or None where it fails because the checkpoint is no longer there."""
+    """`read()`, or None if it fails because the checkpoint is no longer there."""
     try:
         return read()
     except (UserError, *checkpoint_files.UNREADABLE):
@@ -162,14 +162,14 @@ def networks_of(about):
 def probe_of_head(prefix, config):
     """The `--probe_dataset` that a checkpoint's linear head learned from, or None.
 
-    Of a checkpoint that has been deleted meanwhile, that of `config`.
+    If the checkpoint has been deleted meanwhile, the one of `config`.
     """
     about = unless_deleted(prefix, lambda: describe(prefix, "checkpoint"))
     return config.data.probe_dataset if about is None else about.get("probe_dataset")
 
 
 def require_same(prefix, flag, wanted, encoder_only=False):
-    """Compares what a checkpoint holds with the networks that it is to fill.
+    """Compares the networks of a checkpoint with those that it will fill.
 
     Args:
         prefix: Str, the checkpoint.
@@ -205,7 +205,7 @@ def require_same(prefix, flag, wanted, encoder_only=False):
 
 
 def contents(model, about):
-    """What is saved of a run.
+    """The parts of a run that are saved.
 
     Args:
         model: Compiled Keras model.
@@ -225,7 +225,7 @@ def restore(prefix, model):
     """Fills a compiled model, and its optimizer, from a checkpoint of the same run.
 
     Raises:
-        UserError: If it is of the other Keras, whose optimizers keep other variables.
+        UserError: If it is from the other Keras, whose optimizers keep other variables.
     """
     there = describe(prefix, "model_dir").get("keras", _KERAS)
     if there != _KERAS:
@@ -240,12 +240,12 @@ def restore(prefix, model):
 
 
 def fill(prefix, encoder, projection_head=None, linear_head=None):
-    """Fills networks, and nothing else, from a checkpoint."""
+    """Fills only networks from a checkpoint."""
     _read(prefix, model=_networks(encoder, projection_head, linear_head))
 
 
 def _networks(encoder, projection_head, linear_head):
-    """What a checkpoint holds under `model/`; heads may be None."""
+    """The content of a checkpoint under `model/`; heads may be None."""
     heads = {"projection_head": projection_head, "linear_head": linear_head}
     heads = {name: head for name, head in heads.items() if head is not None}
     for network in (encoder, *heads.values()):

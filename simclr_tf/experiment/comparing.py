@@ -1,4 +1,4 @@
-"""Encoders of other runs, to be judged beside that of this one: `--compare`."""
+"""Encoders of other runs, evaluated beside that of this one: `--compare`."""
 
 import dataclasses
 
@@ -6,11 +6,11 @@ from simclr_tf.experiment import checkpoints, networks
 
 
 class Other:
-    """The encoder of a run that is given as a folder or a prefix.
+    """The encoder of a run, given as a folder or a prefix.
 
     Args:
-        config: `RunConfig`, of the run that it is compared with.
-        path: Str, as `--compare` has it.
+        config: `RunConfig` of the run with which it is compared.
+        path: Str, as in `--compare`.
 
     Raises:
         UserError: If there is no checkpoint.
@@ -26,7 +26,7 @@ class Other:
         )
 
     def load(self):
-        """The encoder, filled; call it in the scope of the strategy."""
+        """The encoder with its weights; call this in the scope of the strategy."""
         encoder = networks.build_encoder(self._config)
         checkpoints.fill(self._prefix, encoder)
         return encoder

@@ -1,4 +1,4 @@
-"""What one run is made of, as frozen dataclasses.
+"""The configuration of a run as frozen dataclasses.
 
 `flags/` fills them at the edge of the command; the rest of `simclr_tf.experiment` reads
 them. Nothing else in the library does: layers, losses and models take plain arguments.
@@ -64,7 +64,7 @@ class AugmentationConfig:
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
-    """The networks: whatever decides the shape of a checkpoint's variables."""
+    """The networks: everything that decides the shapes of a checkpoint's variables."""
 
     encoder: str = "resnet"
     stem: str = "auto"
@@ -114,7 +114,7 @@ class TrainConfig:
 
 @dataclasses.dataclass(frozen=True)
 class EvalConfig:
-    """How features are judged."""
+    """How features are evaluated."""
 
     eval_batch_size: int = 256
     eval_steps: int = 0
@@ -129,7 +129,7 @@ class EvalConfig:
 
 @dataclasses.dataclass(frozen=True)
 class ExportConfig:
-    """What the trained encoder is written as."""
+    """Formats in which the trained encoder is written."""
 
     export_formats: tuple[str, ...] = ("saved_model",)
     model_licence: str | None = None

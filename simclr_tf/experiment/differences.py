@@ -1,8 +1,8 @@
-"""Tables of what differs between a checkpoint and the flags."""
+"""Tables of the differences between a checkpoint and the flags."""
 
 
 def table(rows):
-    """Lines that say what a checkpoint was made with, and what the flags say now.
+    """Lines with the flags of a checkpoint beside those of now.
 
     Args:
         rows: Dict from the name of a flag to `(there, here)`.

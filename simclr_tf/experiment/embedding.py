@@ -11,16 +11,16 @@ def embed(config, strategy, say=print):
     """Writes features of `--eval_split` of `--dataset`, labelled or not.
 
     Args:
-        config: `RunConfig`. Of the checkpoint it takes the encoder, of the data
-            whatever is there: labels, names of classes and of files.
-        strategy: `tf.distribute.Strategy` that features are computed under.
+        config: `RunConfig`. The encoder is taken from the checkpoint; labels, class
+            names and file names from the data, if they are there.
+        strategy: `tf.distribute.Strategy` for computing features.
         say: Callable that prints a line for the user.
 
     Returns:
         List of str, the paths that were written.
 
     Raises:
-        UserError: For anything that the user can put right.
+        UserError: For anything that the user can correct.
     """
     settings = config.data
     if "parquet" in config.eval.embed_formats:

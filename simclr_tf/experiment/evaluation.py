@@ -1,4 +1,4 @@
-"""Evaluates what a run has trained."""
+"""Evaluates the model of a run."""
 
 import dataclasses
 import functools
@@ -27,14 +27,14 @@ def evaluate(config, model, step, splits, probe_of_head=None, say=print):
     Args:
         config: `RunConfig`.
         model: `SimCLR` or `Classifier`.
-        step: Int, the step that it was trained to.
+        step: Int, the step up to which it was trained.
         splits: `Splits`.
-        probe_of_head: Str or None, the `--probe_dataset` that the linear head learned
-            from; it judges no other.
+        probe_of_head: Str or None, the `--probe_dataset` from which the linear head
+            learned; the head is not used for others.
         say: Callable that prints a line for the user.
 
     Returns:
-        Dict of floats as in `result.json`.
+        Dict of floats, as in `result.json`.
     """
     has_head = model.linear_head is not None
     if not has_head and "head" in config.eval.evaluators:
@@ -78,13 +78,13 @@ class Splits:
 
     Args:
         config: `RunConfig`.
-        strategy: `tf.distribute.Strategy` that features are computed under.
+        strategy: `tf.distribute.Strategy` for computing features.
 
     Attributes:
         num_classes: Int, of the evaluation split.
         compared: Dict from the path of another run to its `comparing.Other`.
-        of_others: Dict of what `evaluate` found for these, and for an encoder with
-            random weights, once it did; it is the same for every checkpoint.
+        of_others: Dict of the figures of these, and of an encoder with random weights,
+            after the first `evaluate`; they are the same for every checkpoint.
 
     Raises:
         UserError: If the evaluation split does not exist or has no labels, or a run to
@@ -108,7 +108,7 @@ class Splits:
         Args:
             encoder: Keras model.
             training: Bool, which split.
-            image_size: Int, what images are cropped to; None: as the flags say.
+            image_size: Int, size of the cropped images; None takes that of the flags.
         """
         config = self._config
         if image_size:
@@ -120,10 +120,10 @@ class Splits:
         return found
 
     def require_classes(self, num_classes, probe_of_head=None):
-        """Refuses what the evaluators of a model could not do, before it is trained.
+        """Refuses, before training, what the evaluators of a model could not do.
 
         Args:
-            num_classes: Int, classes of its linear head; None where it has none.
+            num_classes: Int, classes of its linear head; None if it has none.
             probe_of_head: See `evaluate`.
 
         Raises:
@@ -146,7 +146,7 @@ class Splits:
             )
 
     def _source(self, training):
-        """The images that evaluators learn from, or those that they are judged on."""
+        """The images from which evaluators learn, or on which they are judged."""
         if training not in self._sources:
             self._sources[training] = self._open(training)
         return self._sources[training]
@@ -194,8 +194,8 @@ def features_of(encoder, source, config, strategy, limit_steps=0):
         limit_steps: Int > 0 ends after so many batches.
 
     Returns:
-        `(features, rows)`, the second int64, the numbers of the images that they are
-        of: those of bad images are left out.
+        `(features, rows)`, the second being int64 numbers of the images: bad images are
+        left out.
     """
     preprocess = EvaluationCrop(config.data.image_size)
     batches = {"batch_size": config.eval.eval_batch_size, "limit_steps": limit_steps}
@@ -223,12 +223,12 @@ def features_of(encoder, source, config, strategy, limit_steps=0):
 
 
 def _data_sets(*probes):
-    """What the data sets are called in messages; None is the one trained on."""
+    """Names of the data sets in messages; None is the one trained on."""
     return [f"--probe_dataset={probe}" if probe else "--dataset" for probe in probes]
 
 
 def _is_labelled(source):
-    """Whether images have classes; those of some unlabelled splits are all -1."""
+    """Whether images have classes; in some unlabelled splits all are -1."""
     if not source.num_classes:
         return False
     if source.labels_at_hand:
@@ -238,7 +238,7 @@ def _is_labelled(source):
 
 
 def _evaluator_names(config, has_head):
-    """The evaluators of the flags; without a linear head, nearest neighbours for it."""
+    """The evaluators of the flags; nearest neighbours in place of a missing head."""
     names = config.eval.evaluators
     if has_head:
         return names

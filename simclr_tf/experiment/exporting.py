@@ -1,4 +1,4 @@
-"""What a run gives away: its SavedModel, and files of other formats."""
+"""Exports of a run: its SavedModel, and files of other formats."""
 
 import json
 import os
@@ -16,30 +16,30 @@ _PARTS = (AugmentationConfig, ModelConfig, TrainConfig)
 
 
 def require(config):
-    """Refuses, before hours of work, formats that could not be written after them.
+    """Refuses, before hours of training, formats that could not be written afterwards.
 
     Raises:
-        UserError: If a package is not there.
+        UserError: If a package is missing.
     """
     if config.mode == "export" or "eval" in config.mode:
         export.require(config.export.export_formats)
 
 
 def export_model(config, model, prefix, results=None, say=print):
-    """Writes a model in every format of `--export_formats`, in place of what is there.
+    """Writes a model in every format of `--export_formats`, replacing earlier files.
 
-    That is `saved_model/<step>/`, and files in `export/<step>/`.
+    These are `saved_model/<step>/`, and files in `export/<step>/`.
 
     Args:
         config: `RunConfig`.
         model: `SimCLR` or `Classifier`.
-        prefix: Str, the checkpoint that it is in.
-        results: Dict, what `evaluation.evaluate` found; None takes what an earlier
-            evaluation of this checkpoint wrote.
+        prefix: Str, its checkpoint.
+        results: Dict, the result of `evaluation.evaluate`; None takes that of an
+            earlier evaluation of this checkpoint.
         say: Callable that prints a line for the user.
 
     Raises:
-        UserError: If it cannot be written in one of them, or gives other features.
+        UserError: If a format cannot be written, or its features differ.
     """
     step = str(checkpoints.step_of(prefix))
     chosen = {name: export.FORMATS[name] for name in config.export.export_formats}
@@ -77,7 +77,7 @@ def export_model(config, model, prefix, results=None, say=print):
 
 
 def _representative_images(config):
-    """Training images from one end of the split to the other, preprocessed."""
+    """Preprocessed training images, spread over the whole split."""
     source = splits.open_training(config, say=lambda line: None)
     count = min(_REPRESENTATIVE, source.num_examples)
     rows = np.linspace(0, source.num_examples - 1, count).astype(np.int64)
@@ -93,7 +93,7 @@ def _representative_images(config):
 
 
 def _card(config, prefix, results):
-    """What the run knows for the model card; see `export.model_card`."""
+    """The run's facts for the model card; see `export.model_card`."""
     about = checkpoints.unless_deleted(
         prefix, lambda: checkpoints.describe(prefix, "checkpoint")
     )
@@ -120,7 +120,7 @@ def _data(flags, count):
 
 
 def _earlier_results(prefix):
-    """What an evaluation wrote beside a checkpoint; empty where there is none."""
+    """The results of an earlier evaluation of a checkpoint; empty if there are none."""
     name = f"result_{checkpoints.step_of(prefix)}.json"
     try:
         with open(

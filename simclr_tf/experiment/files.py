@@ -13,7 +13,7 @@ from simclr_tf.errors import UserError
 
 
 def make_directory(path):
-    """Makes a run's folder, and finds out now whether it can be written.
+    """Creates a run's folder, and checks that it can be written.
 
     Raises:
         UserError: If it cannot.
@@ -29,10 +29,10 @@ def make_directory(path):
 
 
 def require_possible(path):
-    """Refuses a run's folder that cannot be made, without making it.
+    """Refuses a run's folder that could not be created, without creating it.
 
     Raises:
-        UserError: If a part of the path is no folder, or may not be written to.
+        UserError: If a part of the path is not a folder, or must not be written to.
     """
     place = os.path.abspath(path)
     while True:
@@ -58,7 +58,7 @@ def _unwritable(path, error):
 
 
 def write_json(path, values):
-    """Writes JSON whole or not at all.
+    """Writes JSON completely or not at all.
 
     Raises:
         UserError: If it cannot be written.
@@ -82,7 +82,7 @@ def write_scalars(directory, step, values):
 
 
 def keep_newest(directory, keep):
-    """Deletes all but the `keep` numbered folders of highest number; 0 keeps all."""
+    """Deletes all numbered folders except the `keep` highest; 0 keeps all."""
     numbered = [name for name in os.listdir(directory) if re.fullmatch(r"\d+", name)]
     newest_first = sorted(numbered, key=int, reverse=True)
     for name in newest_first[keep:] if keep else []:

@@ -1,4 +1,4 @@
-"""The checkpoints of a run as they come, for an evaluation beside the training."""
+"""The checkpoints of a run as they appear, for evaluation beside the training."""
 
 import os
 import time
@@ -25,15 +25,15 @@ class Checkpoint(typing.NamedTuple):
 
 
 def follow(config, strategy, say=print):
-    """The newest checkpoint of a run, then each new one, in order, until it is done.
+    """The newest checkpoint of a run, then each new one in order until it is done.
 
     A run is done when the checkpoint of its last step is there. The chief decides which
-    one is next, all processes read it. All fill the same model.
+    one is next, and all processes read it. All fill the same model.
 
     Args:
-        config: `RunConfig`. With `checkpoint`, that one is all there is; else those in
-            `model_dir`, and `eval.eval_timeout` is how long to wait for the next one,
-            in seconds; 0 takes the newest alone.
+        config: `RunConfig`. With `checkpoint` there is only that one; otherwise those
+            in `model_dir`, and `eval.eval_timeout` is the time to wait for the next
+            one, in seconds; 0 takes only the newest.
         strategy: `tf.distribute.Strategy` that the model is made under.
         say: Callable that prints a line for the user.
 
@@ -41,8 +41,8 @@ def follow(config, strategy, say=print):
         `Checkpoint`. One that was deleted before it was read is left out.
 
     Raises:
-        UserError: If there is none in time, it holds another network, or, at once, if
-            all that are there are damaged: no training goes on from them.
+        UserError: If there is none in time or it holds another network; immediately, if
+            all that are there are damaged, since no training goes on from them.
     """
     if config.checkpoint:
         prefix, _ = checkpoints.chosen(config, say)
@@ -75,8 +75,8 @@ class _Reader:
 
     Attributes:
         model: The model, from the first checkpoint on.
-        total_steps: Int, the last step of the run, as the last checkpoint has it; that
-            of the checkpoint itself where it does not say.
+        total_steps: Int, the last step of the run according to the last checkpoint, or
+            the checkpoint's own step if it does not tell.
     """
 
     def __init__(self, config, strategy):
@@ -128,7 +128,7 @@ def _next(folder, last, total, timeout, strategy, say):
 
 
 def _await(folder, last, total, timeout, say):
-    """`_next` for the chief: looks again and again until the time is over."""
+    """`_next` for the chief: looks repeatedly until the time is over."""
     deadline = time.monotonic() + timeout
     damaged = set()
     step = _step_after(folder, last, damaged, say)
@@ -149,9 +149,9 @@ def _await(folder, last, total, timeout, say):
 
 
 def _step_after(folder, last, damaged, say):
-    """The next step that a checkpoint is there for: at first the newest of all.
+    """The next step with a checkpoint; at first the newest of all.
 
-    Steps of damaged ones are left out, said once, and added to `damaged`.
+    Steps of damaged ones are skipped, reported once, and added to `damaged`.
     """
     later = [step for step in checkpoint_files.steps(folder) if step > last]
     for step in later if last != _NONE else reversed(later):

@@ -1,4 +1,4 @@
-"""Makes a run of the weights of others: `--mode=import`."""
+"""Turns weights of other origin into a run: `--mode=import`."""
 
 import dataclasses
 import os
@@ -12,18 +12,18 @@ _SMALL = 32  # pixels, where the stem is for small pictures and no other size is
 
 
 def import_run(config, flag_values, say=print):
-    """Writes `ckpt-<step>` and `flags.json` of the weights at `--source`.
+    """Writes `ckpt-<step>` and `flags.json` from the weights at `--source`.
 
     Args:
-        config: `RunConfig`; of the networks only what weights do not tell is taken from
+        config: `RunConfig`. Only what weights do not tell about networks is taken from
             it: `stem`, `input_normalization`, `ft_proj_selector`, the image size; and
-            `encoder` where they are of a network of `keras.applications`.
+            `encoder` for networks of `keras.applications`.
         flag_values: Dict, every flag and its value, for `flags.json`.
         say: Callable that prints a line for the user.
 
     Raises:
-        UserError: If there is a run in `--model_dir`, or the weights cannot be taken;
-            then nothing is written.
+        UserError: If there is a run in `--model_dir`, or the weights cannot be
+            imported; then nothing is written.
     """
     folder = config.model_dir
     _require_new(folder)
@@ -65,7 +65,7 @@ def _resnet(config, say):
 
 
 def _application(config, say):
-    """The same of weights of the network of `keras.applications` that is named."""
+    """The same for the named network of `keras.applications`."""
     word = config.model.input_normalization
     if word == "auto":
         word = applications.own_normalization(config.model.encoder)
@@ -91,7 +91,7 @@ def _require_new(folder):
 
 
 def _of(config, architecture):
-    """The configuration of a run with such networks."""
+    """The configuration of a run with these networks."""
     encoder, head = architecture.encoder, architecture.projection_head
     model = dataclasses.replace(
         config.model,
@@ -121,7 +121,7 @@ def _of(config, architecture):
 
 
 def _report(config, found, architecture):
-    """Lines that say what was found."""
+    """Lines about what was found."""
     network, heads = config.model, []
     if network.proj_head_mode != "none":
         heads.append(f"projection head of {network.num_proj_layers} layers")

@@ -1,4 +1,4 @@
-"""Which labels of the training split a run may use."""
+"""Chooses the labels of the training split that a run may use."""
 
 import numpy as np
 
@@ -9,10 +9,10 @@ from simclr_tf.experiment import splits
 
 
 def open_training_split(config, say, resumes=False):
-    """The training split as the train mode learns from it.
+    """The training split for the train mode.
 
-    Pre-training takes every image; fine-tuning those that `--label_fraction` or
-    `--label_file` leaves labels; distillation every image, the other labels hidden.
+    Pre-training uses every image; fine-tuning those whose labels `--label_fraction` or
+    `--label_file` keeps; distillation every image, with the other labels hidden.
 
     Args:
         config: `RunConfig`.
@@ -41,7 +41,7 @@ def open_training_split(config, say, resumes=False):
 
 
 def open_probe_split(config, say, resumes=False):
-    """What the linear head of pre-training learns from where that is another data set.
+    """The data set of the online linear head, if it is a second one.
 
     Args:
         config: `RunConfig`.
@@ -49,8 +49,8 @@ def open_probe_split(config, say, resumes=False):
         resumes: Bool, whether the run goes on from a checkpoint of its own.
 
     Returns:
-        `Source` of `--probe_dataset`, split `--probe_split`, less what is held out of
-        it; None where the head learns from the images that are trained on.
+        `Source` of `--probe_dataset`, split `--probe_split`, without its held-out part;
+        None if the head learns from the training images.
 
     Raises:
         UserError: If it cannot be opened, or has no labels.
@@ -80,12 +80,12 @@ def labelled_part(config, source, say=lambda line: None):
 
     Args:
         config: `RunConfig`, of which `data.label_fraction`, `label_seed` and
-            `label_file` count.
+            `label_file` are used.
         source: `Source` with labels, the training split.
         say: Callable that prints a line for the user.
 
     Returns:
-        `source` itself where all may be used, else a `Subset` of it.
+        `source` itself if all may be used, else a `Subset` of it.
 
     Raises:
         UserError: If the flags choose no image, or name images that are not there.
@@ -99,7 +99,7 @@ def labelled_part(config, source, say=lambda line: None):
 def known_labels(source):
     """The images of a source whose labels are known.
 
-    Of a large one that must be read for its labels, all count as known.
+    If a large source would have to be read for its labels, all count as known.
     """
     if not source.num_classes or not source.labels_at_hand:
         return source
@@ -148,7 +148,7 @@ def _named(settings, source):
 
 
 def _require_no_labels_needed(config):
-    """Refuses a train mode or a flag that an unlabelled training split cannot serve."""
+    """Refuses train modes and flags that need labels, if there are none."""
     settings, train = config.data, config.train
     needs = None
     if train.train_mode == "finetune":

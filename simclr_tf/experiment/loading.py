@@ -1,4 +1,4 @@
-"""The model of a run that is judged, embedded or exported."""
+"""The model of a run that is evaluated, embedded or exported."""
 
 import contextlib
 import dataclasses
@@ -12,8 +12,7 @@ from simclr_tf.experiment import checkpoints, networks
 def load(config, strategy=None, say=print):
     """The model in the newest checkpoint of a run, or in `--checkpoint`.
 
-    What the checkpoint knows better than the flags (train mode, classes, heads) is
-    taken from it.
+    Train mode, classes and heads are taken from the checkpoint, not from the flags.
 
     Args:
         config: `RunConfig`.
@@ -35,16 +34,17 @@ def load(config, strategy=None, say=print):
 
 
 def build_as(config, about, strategy=None):
-    """The model that a checkpoint is for, not yet filled.
+    """The model for a checkpoint, without its weights.
 
     Args:
         config: `RunConfig`.
-        about: Dict, the checkpoint's `description`, which wins over the config in the
-            train mode, the classes, and what the linear head sits on.
+        about: Dict, the checkpoint's `description`, which wins over the config for the
+            train mode, the classes, and the layer below the linear head.
         strategy: `tf.distribute.Strategy`; None for one device.
 
     Returns:
-        `(model, wanted)`, the second the `description` that the checkpoint must have.
+        `(model, wanted)`, the second being the `description` that the checkpoint must
+        have.
     """
     config = dataclasses.replace(
         config,

@@ -1,4 +1,4 @@
-"""One process at a time trains in a folder."""
+"""Only one process at a time trains in a folder."""
 
 import contextlib
 import os
@@ -18,13 +18,13 @@ _FILE = ".lock"
 def locked(folder, say=print):
     """Keeps other processes from training in a folder.
 
-    The lock is the kernel's: it ends with the process, however that ends. Other hosts
-    see it where the file system passes locks on (NFS 4, Lustre and GPFS with locks, not
-    most mounted buckets).
+    The lock belongs to the kernel and ends with the process, however that ends. Other
+    hosts see it if the file system passes locks on (NFS 4, Lustre and GPFS with locks,
+    but not most mounted buckets).
 
     Args:
-        folder: Str, one that exists.
-        say: Callable that prints a line for the user, where it cannot be locked.
+        folder: Str, an existing folder.
+        say: Callable that prints a line for the user if the folder cannot be locked.
 
     Raises:
         UserError: If another process trains there.

@@ -14,7 +14,7 @@ from simclr_tf.training.simclr import SimCLR
 
 
 def build_encoder(config):
-    """`tf_models.ResNet`, or the network of `keras.applications` that is named."""
+    """`tf_models.ResNet`, or the named network of `keras.applications`."""
     network, size = config.model, config.data.image_size
     if network.encoder == "resnet":
         return tf_models.ResNet(
@@ -39,7 +39,7 @@ def build_encoder(config):
 
 
 def encoder_name(config):
-    """What the encoder is called in the log: "ResNet-18 x 0.25"."""
+    """The encoder's name in the log: "ResNet-18 x 0.25"."""
     network = config.model
     if network.encoder != "resnet":
         return network.encoder
@@ -76,13 +76,13 @@ def build_schedule(config, num_examples):
 
 
 def build_model(config, schedule, num_classes, teacher=None):
-    """The compiled model of the train mode, with every variable made.
+    """The compiled model of the train mode, with every variable created.
 
     Args:
         config: `RunConfig`.
         schedule: Learning rate by step.
         num_classes: Int or None.
-        teacher: The teacher of a student in training; a trained one needs none.
+        teacher: The teacher of a student in training; a trained student needs none.
     """
     train = config.train
     loss = metrics = None
@@ -126,7 +126,7 @@ def _simclr(config, num_classes):
 
 
 def _classifier(config, num_classes):
-    """What a `Classifier`, or a `Distillation`, is made with."""
+    """The arguments of a `Classifier` or a `Distillation`."""
     train = config.train
     return {
         "encoder": build_encoder(config),
@@ -140,5 +140,5 @@ def _classifier(config, num_classes):
 
 
 def parameter_count(variables):
-    """Scalars in a list of variables."""
+    """Number of scalars in a list of variables."""
     return sum(int(tf.size(variable)) for variable in variables)

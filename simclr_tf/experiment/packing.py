@@ -1,4 +1,4 @@
-"""Packs a data set for repeated epochs: `--mode=prepare`."""
+"""Packs a data set for many epochs: `--mode=prepare`."""
 
 from simclr_tf.data.prepare import prepare
 from simclr_tf.experiment import files, reading, splits
@@ -12,8 +12,8 @@ def pack(config, say=print):
         say: Callable that prints a line for the user.
 
     Raises:
-        UserError: If the training split cannot be opened, or the folder not be written
-            or holds something else.
+        UserError: If the training split cannot be opened, or the folder cannot be
+            written or holds something else.
     """
     settings, directory = config.data, config.model_dir
     sources = splits.open_to_prepare(config, say)

@@ -1,4 +1,4 @@
-"""What there is before a run starts: everything is checked, nothing is written."""
+"""Prepares a run: everything is checked, nothing is written."""
 
 import dataclasses
 import random
@@ -40,7 +40,7 @@ class Session:
 
 
 def prepare(config, strategy, say=print):
-    """Opens the data, builds the model, fills it from a checkpoint where one is due.
+    """Opens the data, builds the model, and fills it from a checkpoint if there is one.
 
     Args:
         config: `RunConfig`.
@@ -51,7 +51,7 @@ def prepare(config, strategy, say=print):
         `Session`.
 
     Raises:
-        UserError: For anything that the user can put right.
+        UserError: For anything that the user can correct.
     """
     _require_trainable(config, strategy.num_replicas_in_sync)
     resume = checkpoint_files.newest(config.model_dir, "model_dir", say)
@@ -90,14 +90,14 @@ def prepare(config, strategy, say=print):
 
 
 def _seed(config, resume):
-    """The seed of a run: the one it began with, the flag's, or a new one."""
+    """The seed of a run: the one that it began with, the flag's, or a new one."""
     if resume:
         return checkpoints.describe(resume, "model_dir")["seed"]
     return random.randrange(2**31) if config.train.seed is None else config.train.seed
 
 
 def _build_model(config, schedule, num_classes):
-    """The model to be trained, with its teacher where it has one."""
+    """The model to train, with its teacher if it has one."""
     if config.train.train_mode != "distill":
         return networks.build_model(config, schedule, num_classes)
     its_teacher, num_classes = teacher.load(config, num_classes)
@@ -105,7 +105,7 @@ def _build_model(config, schedule, num_classes):
 
 
 def _require_trainable(config, replicas):
-    """Refuses what several replicas, or pieces of a batch, cannot do."""
+    """Refuses flags that do not work with several replicas."""
     train = config.train
     if train.train_batch_size % replicas:
         raise UserError(
@@ -125,7 +125,7 @@ def _require_trainable(config, replicas):
 
 
 def _require_late_views(config, source, strategy):
-    """Refuses `--augment_on=device` where nothing can draw views there."""
+    """Refuses `--augment_on=device` if views cannot be drawn there."""
     if config.augmentation.augment_on == "host":
         return
     if isinstance(strategy, tf.distribute.TPUStrategy):
@@ -169,7 +169,7 @@ def _initialise(config, model, about, say):
 
 
 def _describe(session, say):
-    """Prints what is about to run."""
+    """Prints a summary of the run."""
     config, source, model = session.config, session.source, session.model
     train = config.train
     classes = f"{source.num_classes} classes" if source.num_classes else "no labels"

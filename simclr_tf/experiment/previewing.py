@@ -1,4 +1,4 @@
-"""Shows what a run would train on: `--mode=preview`."""
+"""Shows the images and views of a training: `--mode=preview`."""
 
 import os
 import random
@@ -13,15 +13,15 @@ def show(config, say=print):
     """Writes a contact sheet of random training images and of views of them.
 
     Args:
-        config: `RunConfig`. Without `model_dir` the folder is `preview`, else `preview`
-            in it.
+        config: `RunConfig`. The folder is `preview` in `model_dir` or, without that,
+            here.
         say: Callable that prints a line for the user.
 
     Returns:
         List of the paths of the PNG and of the HTML page.
 
     Raises:
-        UserError: For anything that the user can put right.
+        UserError: For anything that the user can correct.
     """
     source = labels.open_training_split(config, say)
     for line in source.summary():

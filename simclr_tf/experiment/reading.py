@@ -1,4 +1,4 @@
-"""The images of a run: opened as the flags say, the bad ones named in its folder."""
+"""The images of a run, opened as the flags say, and the list of bad ones."""
 
 import os
 
@@ -16,14 +16,14 @@ _BAD = "bad_images.txt"
 
 
 def remembered_images(config, flag="dataset"):
-    """The files that a run began with, for one that resumes; None where none are kept.
+    """The files with which a resumed run began; None if there is no list of them.
 
-    A file that is gone or broken since then is met and skipped at its place, so that
-    every step shows what it would have shown.
+    A file that has vanished or broken since then is skipped at its place, so that every
+    step sees the images that it would have seen.
 
     Args:
         config: `RunConfig`.
-        flag: Str, "dataset" or "probe_dataset", that they were given by.
+        flag: Str, "dataset" or "probe_dataset".
 
     Returns:
         `FileSource` or None.
@@ -49,13 +49,13 @@ def policy(config):
 
 
 def bad_images(config, source, say):
-    """`BadImages` of a source, which names them to the user and in the run's folder."""
+    """`BadImages` of a source, reported to the user and in the run's folder."""
     path = os.path.join(config.model_dir, _BAD)
     return data.BadImages(source, policy(config), path, say)
 
 
 def bad_of_all(strategy, bad):
-    """What every process has met of bad images, as sorted int64 indices.
+    """The bad images that all processes have met, as sorted int64 indices.
 
     Args:
         strategy: `tf.distribute.Strategy`; all its processes must call this.

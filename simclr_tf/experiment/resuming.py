@@ -1,4 +1,4 @@
-"""What may change when a run goes on, and what may not."""
+"""Which flags may change when a run is resumed."""
 
 import dataclasses
 
@@ -54,17 +54,17 @@ _VARIABLES = {
 
 
 def require_same_run(config, prefix, found, about, say):
-    """Refuses to go on with a run under flags that would make it another.
+    """Refuses to resume a run with flags that would change it.
 
     Args:
         config: `RunConfig`.
-        prefix: Str, the checkpoint to go on from.
+        prefix: Str, the checkpoint to resume from.
         found: Dict, its `description`.
         about: Dict, the `description` of this run.
-        say: Callable that prints a line for the user; it is told what else differs.
+        say: Callable that prints a line for the user, about other differences.
 
     Raises:
-        UserError: With a table of what differs.
+        UserError: With a table of the differences.
     """
     then, now = found.get("flags", {}), config.flags()
     changed = {

@@ -1,4 +1,4 @@
-"""When a run is saved, and which of its checkpoints stay."""
+"""When a run is saved, and which of its checkpoints are kept."""
 
 import json
 import os
@@ -16,17 +16,17 @@ _MOST_STEPS = 1000  # between two meetings of all processes
 
 
 class Keeper:
-    """Writes checkpoints of a run, and deletes all but the newest and the best.
+    """Writes checkpoints of a run, and deletes all except the newest and the best.
 
-    Every process of a run makes one and calls `save` at the same steps, since some
-    variables can only be read by all together; the chief alone writes.
+    Every process of a run creates one and calls `save` at the same steps, because some
+    variables can only be read by all together. Only the chief writes.
 
     Args:
         model: Compiled Keras model.
         about: Dict, the run's `description`.
         folder: Str, the run's folder; None in processes that do not write.
-        keep: Int, how many of the newest stay; 0 keeps all.
-        metric: Str, the figure whose best checkpoint stays too; or None.
+        keep: Int, how many of the newest are kept; 0 keeps all.
+        metric: Str, the figure whose best checkpoint is kept too; or None.
     """
 
     def __init__(self, model, about, folder, keep, metric=None):
@@ -42,10 +42,10 @@ class Keeper:
 
         Args:
             step: Int.
-            figures: Dict of floats, what the metrics say.
+            figures: Dict of floats, values of the metrics.
 
         Raises:
-            OSError: If the file system does not take it.
+            OSError: If it cannot be written.
         """
         self._text.assign(json.dumps(self._about | {"figures": figures}))
         if self._folder is None:
@@ -75,7 +75,7 @@ class Keeper:
 
 
 def _figure(folder, step, metric):
-    """What a checkpoint, or the evaluation of it, says of a metric; or None."""
+    """The value of a metric in a checkpoint or its evaluation; or None."""
     try:
         if metric.startswith("eval/"):
             path = os.path.join(folder, f"result_{step}.json")
@@ -88,26 +88,26 @@ def _figure(folder, step, metric):
 
 
 class SaveRun(StepCallback):
-    """Saves a run every so many steps, at the end, and when it is asked to.
+    """Saves a run every so many steps, at the end, and on request.
 
-    It asks for the time and for signals at the end of each step. With several workers
-    that takes all of them: they meet about once a second, at the steps that the chief
-    chooses, and then all save, or stop, at the same step.
+    It checks the time and signals at the end of each step. Several workers have to do
+    this together: they meet about once a second, at steps that the chief chooses, and
+    then all save or stop at the same step.
 
     Args:
-        save: Callable from a step and a dict of figures; raises `OSError` where that
+        save: Callable from a step and a dict of figures; raises `OSError` if that
             fails.
         signal: `stopping.Signal`.
         strategy: `tf.distribute.Strategy`.
         first_step: Int, see `StepCallback`.
         total_steps: Int, see `StepCallback`.
         every: Int, steps between two checkpoints.
-        minutes: Float, the longest time between two; 0 sets none.
+        minutes: Float, the longest time between two; 0 means no limit.
         metric: Str, a figure of training that `save` needs; or None.
-        check: Callable without arguments, called before `save`. It may set the model
-            back, or raise, where it must not be saved.
+        check: Callable without arguments, called before `save`. If the model must not
+            be saved, it sets it back or raises an error.
         say: Callable that prints a line for the user.
-        clock: Callable that gives seconds.
+        clock: Callable that returns seconds.
     """
 
     def __init__(
@@ -151,7 +151,7 @@ class SaveRun(StepCallback):
             )
 
     def _asked(self):
-        """Whether a signal, or the time, asks for a checkpoint: the same for all."""
+        """Whether a signal or the time asks for a checkpoint; the same for all."""
         over = bool(self._minutes) and (
             self._clock() - self._saved_at >= 60 * self._minutes
         )

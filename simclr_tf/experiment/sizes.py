@@ -1,4 +1,4 @@
-"""Batches that are too large: for the images, and for the memory."""
+"""Checks whether batches are too large for the data or for the memory."""
 
 import tensorflow as tf
 
@@ -29,7 +29,7 @@ def require_enough_images(config, source, replicas):
 
 
 def memory_of_a_step(config, strategy, model):
-    """What a step of pre-training takes and the machine has left, in words.
+    """The memory that a step needs and that the machine has left, in words.
 
     Args:
         config: `RunConfig`.
@@ -40,7 +40,7 @@ def memory_of_a_step(config, strategy, model):
         Str, for all replicas of this process; None for other training.
 
     Raises:
-        UserError: If it cannot fit. Of accelerators nobody knows before.
+        UserError: If it cannot fit. For accelerators this is not known in advance.
     """
     train = config.train
     if train.train_mode != "pretrain":

@@ -1,4 +1,4 @@
-"""The splits of a run: what it trains on, and what its evaluators learn from."""
+"""The splits of a run: for training, and for its evaluators."""
 
 import contextlib
 import dataclasses
@@ -13,9 +13,9 @@ from simclr_tf.experiment import reading
 def open_training(config, say, resumes=False):
     """The split to train on.
 
-    Where the data set has nothing to evaluate on, a part is held out and not trained
-    on: if the command evaluates, or `--held_out_fraction` is given. Else every image is
-    trained on.
+    If the data set has no split to evaluate on, a part is held out and not trained on,
+    provided that the command evaluates or `--held_out_fraction` is given. Otherwise
+    every image is trained on.
 
     Args:
         config: `RunConfig`.
@@ -51,7 +51,7 @@ def open_training(config, say, resumes=False):
 
 
 def open_for_evaluators(config, training, say, resumes=False):
-    """What evaluators learn from, or are judged on.
+    """The images from which evaluators learn, or on which they are judged.
 
     Args:
         config: `RunConfig`.
@@ -61,7 +61,7 @@ def open_for_evaluators(config, training, say, resumes=False):
             learns from them too, began with.
 
     Returns:
-        `Source`, of `--probe_dataset` where that is given.
+        `Source`, of `--probe_dataset` if that is given.
 
     Raises:
         UserError: If it cannot be opened.
@@ -89,7 +89,7 @@ def open_for_evaluators(config, training, say, resumes=False):
 
 
 def open_to_embed(config, say):
-    """`--eval_split`, or all images where there are no splits."""
+    """`--eval_split`, or all images if there are no splits."""
     settings, found = config.data, _find(config)
     if _is_undivided(found, settings):
         say(f"No split {settings.eval_split}: all images are taken.")
@@ -98,7 +98,7 @@ def open_to_embed(config, say):
 
 
 def open_to_prepare(config, say):
-    """The splits of the flags as they are: a dict by their names.
+    """The splits of the flags, without holding out anything: a dict by name.
 
     Args:
         config: `RunConfig`.
@@ -119,7 +119,7 @@ def open_to_prepare(config, say):
 
 
 def open_to_check(config):
-    """`--train_split` as it is, however many of its files are bad."""
+    """`--train_split`, however many of its files are bad."""
     policy = dataclasses.replace(
         reading.policy(config), on_bad_image="skip", max_bad_fraction=1.0
     )
@@ -127,7 +127,7 @@ def open_to_check(config):
 
 
 def _find(config, flag="dataset"):
-    """The data set that a flag names, which its errors name too."""
+    """The data set that a flag names; errors name the flag."""
     settings = config.data
     keys = data.Keys(
         settings.tfrecord_image_key,
@@ -155,7 +155,7 @@ def _open(found, config, split_flag, flag="dataset", say=None, policy=None):
 
 @contextlib.contextmanager
 def _naming(flag, beginning=""):
-    """Makes errors about `--dataset` name the flag that the data set was given by."""
+    """Makes errors about `--dataset` name the flag that was really given."""
     try:
         yield
     except UserError as error:
@@ -164,13 +164,13 @@ def _naming(flag, beginning=""):
 
 
 def _is_undivided(found, settings):
-    """Whether the evaluation split is a usual one, and all that there is is train."""
+    """Whether a usual evaluation split is wanted, and there is only train."""
     usual = data.meaning(settings.eval_split) in ("validation", "test")
     return usual and found.holds_out_nothing and not found.find(settings.eval_split)
 
 
 def _eval_split(found, settings, say):
-    """`--eval_split`; the test split where it is validation and there is none."""
+    """`--eval_split`; the test split if it is validation and there is none."""
     split, test = settings.eval_split, found.find("test")
     if found.find(split) or data.meaning(split) != "validation" or not test:
         return split

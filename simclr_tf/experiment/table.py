@@ -8,12 +8,11 @@ _TITLES = {
 
 
 def lines(rows):
-    """Lines of a table: an evaluator a line, and under it the others' encoders.
+    """Lines of a table: one per evaluator, and below it the other encoders.
 
     Args:
-        rows: Dict from "trained", and from "untrained" and the paths of other runs
-            where these were judged too, to figures as `evaluation.evaluate_features`
-            gives them.
+        rows: Dict from "trained" and, if they were evaluated, "untrained" and the paths
+            of other runs, to figures from `evaluation.evaluate_features`.
     """
     table = [("accuracy in %", "top-1", "95% interval", "top-5", "mean per class")]
     for name, title in _TITLES.items():

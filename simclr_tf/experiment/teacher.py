@@ -12,17 +12,17 @@ from simclr_tf.training.teacher import SavedModelTeacher
 def load(config, num_classes):
     """The teacher, and the number of its classes.
 
-    Call it in the scope of the strategy that will train.
+    Call this in the scope of the strategy that will train.
 
     Args:
         config: `RunConfig`.
-        num_classes: Int, classes of the labels; None where there are none.
+        num_classes: Int, classes of the labels; None if there are none.
 
     Returns:
         `(teacher, num_classes)`: a Keras model or layer from float images to logits.
 
     Raises:
-        UserError: If there is no teacher, or it gives no logits of these classes.
+        UserError: If there is no teacher, or it returns no logits for these classes.
     """
     path = config.train.teacher
     if os.path.exists(os.path.join(path, "saved_model.pb")):
@@ -40,7 +40,7 @@ def load(config, num_classes):
 
 
 def _from_checkpoint(config, path):
-    """The networks of a checkpoint, as its description says, whatever the flags say."""
+    """The networks of a checkpoint by its description, whatever the flags say."""
     if os.path.isdir(path) or os.path.exists(f"{path}.index"):
         prefix = checkpoints.find(path, "teacher")
     else:

@@ -22,14 +22,14 @@ def train(session, say=print):
     """Trains to the last step.
 
     Args:
-        session: `Session`, what `preparing.prepare` made.
+        session: `Session` from `preparing.prepare`.
         say: Callable that prints a line for the user.
 
     Returns:
         Str, the prefix of the last checkpoint.
 
     Raises:
-        Stopped: If a signal came; what was done is saved.
+        Stopped: If a signal came; the run is saved.
     """
     config, total = session.config, session.schedule.total_steps
     if session.first_step >= total:
@@ -124,13 +124,13 @@ def train(session, say=print):
 
 
 def _steps_per_checkpoint(config, num_examples):
-    """Steps between two checkpoints; at least 1, however small the data is."""
+    """Steps between checkpoints, at least 1 however small the data is."""
     epoch_steps = round(num_examples / config.train.train_batch_size)
     return max(1, config.checkpoint_steps or config.checkpoint_epochs * epoch_steps)
 
 
 def _features_or_images(session, bad, say):
-    """What the steps read: the images, or features of them that never change."""
+    """The data of the steps: images, or their features if these never change."""
     config, source, model = session.config, session.source, session.model
     if not cached_features.applies(config, source, model):
         return source
@@ -140,7 +140,7 @@ def _features_or_images(session, bad, say):
 
 
 def _batches(session, share, source, bad):
-    """What the steps learn from: views, or features, of a source."""
+    """The batches of the steps: views, or features, of a source."""
     layers = views.build_views(session.config, session.about["seed"])
     if isinstance(source, cached_features.FeatureSource):
         layers, bad = (cached_features.as_they_are,), None
@@ -149,7 +149,7 @@ def _batches(session, share, source, bad):
 
 
 def _drawn(session, share, source, layers, bad, late=False):
-    """Batches of a view by each of the layers, from the step that the run is at."""
+    """Batches with a view by each layer, from the run's current step on."""
     config = session.config
     in_memory = isinstance(source, cached_features.FeatureSource)
     return data.train_batches(
@@ -168,7 +168,7 @@ def _drawn(session, share, source, layers, bad, late=False):
 
 
 def _draw_views(session):
-    """What makes views of a batch where the networks are; None where it holds them."""
+    """Draws views on the networks' device; None if batches contain views."""
     if session.config.augmentation.augment_on == "host":
         return None
     layers = views.build_views(session.config, session.about["seed"])
@@ -178,7 +178,7 @@ def _draw_views(session):
 
 
 def _with_probe(session, share, batches, bad):
-    """Batches with images and labels of the probe set in place of their own labels."""
+    """Batches with images and labels of the probe set instead of their own labels."""
     if session.probe is None:
         return batches
     size, seed = session.config.data.image_size, session.about["seed"]
@@ -191,7 +191,7 @@ def _with_probe(session, share, batches, bad):
 
 
 def _non_finite(session, say):
-    """The callback that ends the run, or sets it back, where figures are not finite."""
+    """The callback that ends the run, or sets it back, if figures are not finite."""
     config, model = session.config, session.model
 
     def rewind(step):
@@ -212,7 +212,7 @@ def _non_finite(session, say):
 
 
 def _diagnostics(session, every, say):
-    """The callbacks that say when pre-training goes nowhere."""
+    """The callbacks that warn when pre-training does not learn."""
     if not session.pretrain:
         return []
     return [
@@ -227,7 +227,7 @@ def _diagnostics(session, every, say):
 
 
 def _profile(session, chief, say):
-    """The callback that writes a profile, where one is asked for."""
+    """The callback that writes a profile, if one was requested."""
     span = session.config.profile_steps
     if span is None or not chief:
         return []
@@ -242,9 +242,9 @@ def _profile(session, chief, say):
 
 
 def _may_be_looked_at(session, learned_from):
-    """Whether the batches hold whole views, and come the same when they are read again.
+    """Whether batches contain whole views and are the same when read again.
 
-    Where a buffer shuffles them, each reading has an order of its own.
+    If a buffer shuffles them, every reading has another order.
     """
     whole = session.strategy.num_replicas_in_sync == 1
     sources = [source for source in (session.source, session.probe) if source]
@@ -253,13 +253,13 @@ def _may_be_looked_at(session, learned_from):
 
 
 def _first_views(session, batches, bad):
-    """A function that reads the views in the first batch, for a look at them.
+    """A function that reads the views in the first batch, for summaries.
 
     Args:
         session: `Session`.
-        batches: What the training reads, if it may be looked at, see
-            `_may_be_looked_at`; None makes others for that. They are made now: in
-            `fit`, under a strategy, all workers would have to make their layers.
+        batches: The batches of the training, if they may be read for this, see
+            `_may_be_looked_at`; None creates others. They are created now, because in
+            `fit`, under a strategy, all workers would have to create their layers.
         bad: `BadImages` of the source.
     """
     labelled = session.source.num_classes or (batches is not None and session.probe)

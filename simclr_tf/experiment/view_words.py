@@ -5,8 +5,8 @@
     step      = word ["(" argument {"," argument} ")"]
     argument  = number | name "=" number
 
-Here is what may be written; `views.build_views` makes layers of it. Nothing here
-needs TensorFlow, so that the command refuses a mistake at once.
+This file defines the language; `views.build_views` turns it into layers. Nothing here
+needs TensorFlow, so the command refuses mistakes immediately.
 """
 
 import dataclasses
@@ -41,7 +41,7 @@ class Step:
 
     Attributes:
         word: Str, one of `WORDS`.
-        arguments: Dict from names to floats, those that were given.
+        arguments: Dict from names to floats, only those that were given.
     """
 
     word: str
@@ -49,7 +49,7 @@ class Step:
 
 
 def parse_views(text):
-    """The steps of one view, or of two that differ.
+    """Parses the steps of one view, or of two that differ.
 
     Args:
         text: Str.
@@ -58,7 +58,7 @@ def parse_views(text):
         List of one or two lists of `Step`.
 
     Raises:
-        ValueError: With what is wrong in words, to follow "must".
+        ValueError: With what is allowed, as text to follow "must".
 
     Example:
         >>> [[step.word for step in view] for view in parse_views("crop,blur(1)|crop")]
@@ -125,7 +125,7 @@ def _number(word, name, text):
 
 
 def _require_order(word, arguments):
-    """Refuses ranges from high to low; `build_views` knows an end that is not given."""
+    """Refuses ranges from high to low, if both ends are given."""
     for low, high in (("min_area", "max_area"), ("min_sigma", "max_sigma")):
         if low in arguments and high in arguments and arguments[low] > arguments[high]:
             raise ValueError(

@@ -10,10 +10,10 @@ def build_views(config, seed):
 
     Args:
         config: `RunConfig`.
-        seed: Int, of the layers.
+        seed: Int, seed of the layers.
 
     Returns:
-        Tuple of layers: in pre-training two, and those of the small views; else one.
+        Tuple of layers: in pre-training two, and more for small views; otherwise one.
 
     Raises:
         UserError: If a range of `--augmentation` is empty.
@@ -58,7 +58,7 @@ def _full_view(config, seed):
 
 
 def _composed(config, seed):
-    """The policies that `--augmentation` spells out."""
+    """The policies that `--augmentation` describes."""
     try:
         views = view_words.parse_views(config.augmentation.augmentation)
         policies = tuple(
@@ -70,7 +70,7 @@ def _composed(config, seed):
 
 
 def _layers(steps, config):
-    """The layers of one view; a flip right behind the crop is made on its way."""
+    """The layers of one view; a flip right after the crop is part of the crop."""
     crop, *rest = steps
     flip = 0.0
     if rest and rest[0].word == "flip":

@@ -1,4 +1,4 @@
-"""The trained encoder, and its features, for use elsewhere; and weights from there."""
+"""Exports the trained encoder and its features, and imports weights."""
 
 from simclr_tf.export.features import save_features, save_projector
 from simclr_tf.export.formats import FORMATS, load_encoder, require, save

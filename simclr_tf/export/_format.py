@@ -1,4 +1,4 @@
-"""What a format is, and how a file of it is compared with the encoder."""
+"""The description of a format, and the comparison of its files with the encoder."""
 
 import contextlib
 import dataclasses
@@ -15,20 +15,20 @@ _BATCHES = (1, 3)
 
 @dataclasses.dataclass(frozen=True)
 class Format:
-    """One way to write an encoder down, and to read it back.
+    """One way to write an encoder and to read it back.
 
     Attributes:
-        file: Str, what a run calls the file; empty for a folder.
+        file: Str, the file's name in a run; empty for a folder.
         write: Callable `(networks, path, images)`: `ServedNetworks`, the path of a new
             file or folder, float32 images `[N, S, S, 3]` in [0, 1].
         read: Callable from such a path to a function from images to features `[B, C]`,
-            computed by whatever reads the format elsewhere.
-        raw: Bool, whether it takes uint8 images of any size and preprocesses them; else
-            float32 images that are preprocessed.
-        packages: Dict from module to what installs it, beside TensorFlow.
+            computed by the program that reads the format elsewhere.
+        raw: Bool, whether it takes uint8 images of any size and preprocesses them,
+            instead of preprocessed float32 images.
+        packages: Dict from required module, besides TensorFlow, to what installs it.
         calibrated: Bool, whether `images` must be like those that will be served.
-        bound: Float, the largest difference of a feature that passes, as a share of
-            the largest feature.
+        bound: Float, the largest acceptable difference of a feature, as a share of the
+            largest feature.
     """
 
     file: str
@@ -41,15 +41,15 @@ class Format:
 
     @property
     def suffix(self):
-        """Str that the name of a file must end in; empty for a folder."""
+        """Str, the required end of a file's name; empty for a folder."""
         return os.path.splitext(self.file)[1]
 
 
 class Comparison(typing.NamedTuple):
-    """How far features that were read back are from those of the encoder.
+    """The difference between a written file's features and the encoder's.
 
     Attributes:
-        difference: Float, the largest, as a share of the largest feature.
+        difference: Float, the largest difference, as a share of the largest feature.
         cosine: Float, the smallest cosine similarity of an image's two features.
     """
 
@@ -58,7 +58,7 @@ class Comparison(typing.NamedTuple):
 
 
 def require(name, chosen):
-    """Refuses a format whose packages are not there.
+    """Refuses a format whose packages are not installed.
 
     Args:
         name: Str, the format's.
@@ -80,7 +80,7 @@ def require(name, chosen):
 
 @contextlib.contextmanager
 def converting(networks, name):
-    """Makes one line of what a converter cannot do; they raise errors of any class."""
+    """Turns errors of converters, which may be of any class, into one line."""
     try:
         yield
     except Exception as error:
@@ -92,7 +92,7 @@ def converting(networks, name):
 
 
 def compare(name, chosen, networks, path, images):
-    """Reads a file back, and refuses one that gives other features than the encoder.
+    """Reads a file back, and refuses it if its features differ from the encoder's.
 
     Args:
         name: Str, the format's.

@@ -1,8 +1,8 @@
-"""The encoder as a `.keras` file: to be trained further, or used in Keras.
+"""The encoder as a `.keras` file, for further training or use in Keras.
 
-Keras makes what a subclassed model consists of under the policy of the process that
-loads it. Inside of a SavedModel, the policy that it was trained under stands in a file
-beside it; a file alone computes in float32.
+Keras creates the parts of a subclassed model under the policy of the loading process.
+In a SavedModel, a file beside it holds the policy of its training; a `.keras` file
+alone computes in float32.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ def save(encoder, file):
         file: Str ending in `.keras`.
 
     Raises:
-        UserError: If Keras cannot tell how to make the encoder again.
+        UserError: If Keras does not know how to create the encoder again.
     """
     try:
         encoder.save(file)
@@ -39,24 +39,24 @@ def save(encoder, file):
 
 
 def save_with_policy(encoder, file):
-    """Writes a built encoder and, beside it, its policy of mixed precision."""
+    """Writes a built encoder and, beside it, its mixed-precision policy."""
     save(encoder, file)
     with open(_settings_file(file), "w", encoding="utf-8") as settings:
         json.dump({"dtype_policy": encoder.dtype_policy.name}, settings)
 
 
 def load(file, custom_objects=None):
-    """The encoder in a file; code in a file is not run.
+    """The encoder in a file; code in the file is not run.
 
     Args:
-        file: Str, one that was written here.
+        file: Str, a file that was written here.
         custom_objects: Dict from name to class or function, or None.
 
     Returns:
         Keras model, not compiled.
 
     Raises:
-        UserError: If it cannot be made in this process.
+        UserError: If it cannot be created in this process.
     """
     try:
         with under_policy(_policy_of(file)):
@@ -92,7 +92,7 @@ def _settings_file(file):
 
 @contextlib.contextmanager
 def under_policy(name):
-    """Makes a policy of mixed precision the global one for a while."""
+    """Temporarily makes a mixed-precision policy the global one."""
     before = keras.mixed_precision.global_policy()
     try:
         keras.mixed_precision.set_global_policy(name)
@@ -102,7 +102,7 @@ def under_policy(name):
 
 
 def _policy_of(file):
-    """The name of the policy that an encoder was written under."""
+    """The name of the policy under which an encoder was written."""
     if not os.path.exists(_settings_file(file)):
         return "float32"
     with open(_settings_file(file), encoding="utf-8") as settings:
@@ -110,7 +110,7 @@ def _policy_of(file):
 
 
 def _reason(file, custom_objects, error):
-    """What stands in the way, and what would clear it."""
+    """What is wrong, and what to do about it."""
     parts = list(_parts(_config(file)))
     by_hand = "or build the encoder in your code and call its load_weights on this file"
     unknown = sorted(
@@ -135,7 +135,7 @@ def _reason(file, custom_objects, error):
 
 
 def _config(file):
-    """The JSON that says how to make the encoder; empty where there is none."""
+    """The JSON from which the encoder is created; empty if there is none."""
     try:
         with zipfile.ZipFile(file) as archive:
             return json.loads(archive.read("config.json"))
@@ -154,6 +154,6 @@ def _parts(config):
 
 
 def _custom_name(part):
-    """The name that a part's class is registered under, None if it is Keras' own."""
+    """The registered name of a part's class; None for Keras' own classes."""
     own = str(part.get("module")).split(".")[0] in ("keras", "tf_keras")
     return None if own else part.get("registered_name")

@@ -1,4 +1,4 @@
-"""What a SavedModel computes: from raw images to features, in a graph."""
+"""The computation of a SavedModel: from raw images to features, in a graph."""
 
 import tensorflow as tf
 
@@ -13,7 +13,7 @@ class ServedNetworks:
 
     Args:
         encoder: Keras model from images in [0, 1] to features; built here if it is not.
-        image_size: Int, what images are cropped and resized to.
+        image_size: Int, size to which images are cropped and resized.
         projection_head: `tf_models.ProjectionHead` or None.
         linear_head: `tf_models.LinearHead` or None, adds logits and probabilities.
         ft_proj_selector: Int, which of the projection head's hidden layers feeds the
@@ -43,17 +43,17 @@ class ServedNetworks:
 
     @property
     def head_of_features(self):
-        """The linear head where it reads the encoder's features themselves, or None."""
+        """The linear head if it reads the encoder's features themselves, or None."""
         reads_them = self.projection_head is None or self._ft_proj_selector == 0
         return self.linear_head if reads_them else None
 
     def as_module(self):
         """A `tf.Module` of the networks' variables, for `tf.saved_model.save`.
 
-        Of the variables alone: of Keras 3's own objects TensorFlow writes copies of
-        the variables, and a session restores the copies while the signatures read the
-        others; of Keras 2's it traces every layer once more, in ways that not every
-        `call` can take.
+        It only has the variables. With Keras 3's own objects, TensorFlow writes copies
+        of the variables, and a session restores the copies while the signatures read
+        the originals. With Keras 2's, it traces every layer once more, in ways that not
+        every `call` supports.
         """
         module = tf.Module(name="simclr_encoder")
         module.served_variables = [
@@ -79,10 +79,11 @@ class ServedNetworks:
         }
 
     def converted(self, raw):
-        """`serve_in_float32` as a `tf.function` of batches of any number.
+        """`serve_in_float32` as a `tf.function` for batches of any size.
 
         Args:
-            raw: Bool, whether of uint8 images of any size, or of float32 images of one.
+            raw: Bool, whether for uint8 images of any size, or for float32 images of
+                one size.
         """
         size = None if raw else self.preprocess.image_size
         dtype = tf.uint8 if raw else tf.float32
@@ -90,11 +91,11 @@ class ServedNetworks:
         return tf.function(self.serve_in_float32, [images])
 
     def serve(self, images):
-        """`features`, and what the linear head says, of uint8 images `[B, H, W, 3]`."""
+        """`features`, and the linear head's outputs, of uint8 `[B, H, W, 3]`."""
         return self._outputs(self.preprocess(images))
 
     def serve_image_bytes(self, image_bytes):
-        """The same of encoded images `[B]`, each of its own size."""
+        """The same for encoded images `[B]`, each of its own size."""
         return self._outputs(
             tf.map_fn(
                 self._preprocess_bytes, image_bytes, fn_output_signature=tf.float32
@@ -102,12 +103,12 @@ class ServedNetworks:
         )
 
     def serve_in_float32(self, images):
-        """The same of uint8 images, or of float images that need no preprocessing."""
+        """The same for uint8 images, or for preprocessed float images."""
         raw = images.dtype == tf.uint8
         return self.serve_preprocessed(self.preprocess(images) if raw else images)
 
     def serve_preprocessed(self, images):
-        """The same of float images `[B, H, W, 3]` in [0, 1], computed in float32.
+        """The same for float images `[B, H, W, 3]` in [0, 1], computed in float32.
 
         LiteRT has no convolution in half precision.
         """
@@ -115,7 +116,7 @@ class ServedNetworks:
             return self._outputs(images)
 
     def endpoints(self, images):
-        """Every block group's output `[B, h, w, c]`, and the heads' in and outputs."""
+        """Every block group's output `[B, h, w, c]`, and the heads' in- and outputs."""
         images = self.preprocess(images)
         if hasattr(self.encoder, "endpoints"):
             outputs = dict(self.encoder.endpoints(images, training=False))
@@ -135,7 +136,7 @@ class ServedNetworks:
         return self.preprocess(decode_for_serving(encoded))
 
     def _outputs(self, images):
-        """What is served of float images `[B, H, W, 3]` in [0, 1]."""
+        """The served outputs for float images `[B, H, W, 3]` in [0, 1]."""
         features = _common.pooled(self.encoder(images, training=False))
         outputs = {"features": features}
         if self.linear_head is not None:

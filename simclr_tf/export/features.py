@@ -1,4 +1,4 @@
-"""Features as files: for NumPy, for pandas and databases, for TensorBoard."""
+"""Features as files for NumPy, pandas and databases, and TensorBoard."""
 
 import os
 
@@ -9,24 +9,24 @@ from simclr_tf.errors import UserError
 
 
 def save_features(path, features, labels=None, file_names=None, class_names=None):
-    """Writes features as `.npz` or `.parquet`; a file that is there is replaced whole.
+    """Writes features as `.npz` or `.parquet`, replacing an existing file.
 
-    An `.npz` file holds the arrays `features` `[N, C]` float32 and, where they are
-    known, `labels` `[N]` int64, `file_names` `[N]` and `class_names` `[K]` of str;
-    `numpy.load` reads it without pickles. A `.parquet` file has a row an image and the
-    same columns, `features` a list of `C` float32, but `class_names` the name of the
-    row's own class (null where the label is no class, such as -1).
+    An `.npz` file holds the arrays `features` `[N, C]` float32 and, if they are known,
+    `labels` `[N]` int64, `file_names` `[N]` and `class_names` `[K]` of str;
+    `numpy.load` reads it without pickles. A `.parquet` file has one row per image and
+    the same columns, except that `features` is a list of `C` float32 and `class_names`
+    is the name of the row's own class (null if the label is not a class, such as -1).
 
     Args:
-        path: Str ending in `.npz` or `.parquet`; folders on the way are made.
+        path: Str ending in `.npz` or `.parquet`; missing folders are created.
         features: Float `[N, C]`.
         labels: Int `[N]` in `0 .. K - 1`, or None.
         file_names: `N` str, or None.
         class_names: `K` str, or None.
 
     Raises:
-        UserError: If the path ends otherwise or cannot be written, or if pyarrow, which
-            writes Parquet, cannot be imported.
+        UserError: If the path has another ending or cannot be written, or if pyarrow,
+            which writes Parquet, cannot be imported.
         ValueError: If there are not `N` labels or file names.
 
     Example:
@@ -57,8 +57,8 @@ def save_projector(
 ):
     """Writes features for TensorBoard's embedding projector.
 
-    `tensorboard --logdir=<directory>` shows them, coloured by class. What was written
-    there before under other names stays and can be chosen beside them.
+    `tensorboard --logdir=<directory>` shows them, coloured by class. Tensors that were
+    written there before under other names stay and can be selected too.
 
     Args:
         directory: Str; `<name>.tsv`, `<name>_metadata.tsv` and `projector_config.pbtxt`
@@ -67,7 +67,7 @@ def save_projector(
         labels: Int `[N]` in `0 .. K - 1`, or None.
         file_names: `N` str, or None.
         class_names: `K` str, or None.
-        name: Str, of the tensor.
+        name: Str, name of the tensor.
 
     Raises:
         UserError: If the folder cannot be written, or has another kind of
@@ -97,7 +97,7 @@ def save_projector(
 
 
 def import_pyarrow():
-    """`(pyarrow, pyarrow.parquet)`: they take a while, and only Parquet needs them.
+    """Imports `(pyarrow, pyarrow.parquet)`, which is slow and only needed for Parquet.
 
     Raises:
         UserError: If they cannot be imported.
@@ -114,7 +114,7 @@ def import_pyarrow():
 
 
 def _columns(features, labels, file_names, class_names):
-    """Dict of the arrays that are known, checked."""
+    """Dict of the known arrays, checked."""
     features = np.asarray(features, np.float32)
     if features.ndim != 2:
         raise ValueError(f"`features` must be [N, C], got shape {features.shape}.")
@@ -155,7 +155,7 @@ def _write_parquet(file, columns):
 
 
 def _class_of_each_row(columns):
-    """List of str, or of None where a label is no class; empty without names."""
+    """List of str, or None for labels that are not classes; empty without names."""
     if not {"labels", "class_names"} <= columns.keys():
         return []
     names = columns["class_names"].tolist()
@@ -163,7 +163,7 @@ def _class_of_each_row(columns):
 
 
 def _metadata_rows(columns):
-    """Lines of the projector's metadata: it wants a header for several columns only."""
+    """Lines of the projector's metadata; only several columns get a header."""
     shown = {
         "class": _class_of_each_row(columns),
         "label": columns.get("labels", np.empty(0)).tolist(),
@@ -200,7 +200,7 @@ def _projector_config(path, name):
 
 
 def _replace(path, write):
-    """Writes a file whole or not at all.
+    """Writes a file completely or not at all.
 
     Args:
         path: Str.

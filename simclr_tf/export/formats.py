@@ -1,4 +1,4 @@
-"""An encoder to a file of any format and, from those that Keras can train, back."""
+"""Writes encoders in any format, and reads those formats that can be trained."""
 
 import contextlib
 import os
@@ -45,55 +45,54 @@ def save(
 ):
     """Writes an encoder in a format, reads it back, and compares the features.
 
-    `saved_model` needs none of our code. Whatever loads graphs serves it:
-    `tf.saved_model.load`, TensorFlow Serving, `saved_model_cli`, the C, Java and Go
-    interfaces.
+    `saved_model` needs none of our code. It can be used with `tf.saved_model.load`,
+    TensorFlow Serving, `saved_model_cli`, and the C, Java and Go interfaces.
 
     Signatures: `serving_default` takes `images`, uint8 `[B, H, W, 3]` of any height and
-    width; `serve_image_bytes` takes `image_bytes`, strings `[B]` (JPEG, turned as its
-    Exif block says, PNG, GIF's first frame, BMP), each of its own size. Both give
-    `features` `[B, C]`, and `logits` and `probabilities` where there is a linear head.
-    `endpoints` takes `images` and gives the outputs of every block group and of the
-    heads. The evaluation preprocessing is inside of these three. `preprocessed` takes
-    `images` that have it behind them, or are views: float32 `[B, H, W, 3]` in [0, 1],
-    of any size with `tf_models.ResNet`, else of `image_size`; it gives what
-    `serving_default` does, computed in float32 under any policy of mixed precision. The
-    other signatures compute as the encoder does. `README.md` and `model.json` beside
-    the graph are its model card.
+    width; `serve_image_bytes` takes `image_bytes`, strings `[B]` (JPEG with its Exif
+    orientation applied, PNG, the first frame of a GIF, BMP), each of its own size. Both
+    return `features` `[B, C]` and, with a linear head, `logits` and `probabilities`.
+    `endpoints` takes `images` and returns the outputs of every block group and of the
+    heads. These three include the evaluation preprocessing. `preprocessed` takes
+    `images` that are preprocessed already, or are views: float32 `[B, H, W, 3]` in [0,
+    1], of any size with `tf_models.ResNet`, else of `image_size`. It returns the same
+    as `serving_default`, but always computes in float32, while the other signatures
+    compute in the encoder's precision. `README.md` and `model.json` beside the graph
+    are its model card.
 
-    `onnx`, `litert` and `litert_int8` compute what `preprocessed` does, of images of
-    `image_size` in batches of any size; `onnx_raw` and `litert_raw` what
-    `serving_default` does, in float32. `keras` is the encoder alone, to be trained
-    further. `safetensors` has the weights of a `tf_models.ResNet` under torchvision's
-    names, see `simclr_tf.export.torchvision_names`.
+    `onnx`, `litert` and `litert_int8` compute the same as `preprocessed`, for images of
+    `image_size` in batches of any size; `onnx_raw` and `litert_raw` the same as
+    `serving_default`, in float32. `keras` is only the encoder, for further training.
+    `safetensors` has the weights of a `tf_models.ResNet` under torchvision's names, see
+    `simclr_tf.export.torchvision_names`.
 
     Args:
         encoder: Keras model from float images in [0, 1] to `[B, C]` or `[B, h, w, C]`.
-        path: Str, folder or file to write; it appears whole or not at all. Files end in
+        path: Str, folder or file to write, completely or not at all. Files end in
             `.onnx`, `.tflite`, `.keras` or `.safetensors`.
-        image_size: Int, what images are cropped and resized to.
+        image_size: Int, size to which images are cropped and resized.
         projection_head: `tf_models.ProjectionHead` or None.
         linear_head: `tf_models.LinearHead` or None.
         ft_proj_selector: Int, the hidden layer that feeds the linear head.
-        overwrite: Bool, whether a SavedModel, or a file, that is there may be replaced.
+        overwrite: Bool, whether an existing SavedModel or file may be replaced.
         format: Str, a key of `FORMATS`.
-        representative_images: Float `[N, S, S, 3]` in [0, 1], S the `image_size`, such
-            as `EvaluationCrop` gives of images like those that will be served:
-            `litert_int8` takes from them the ranges of its integers; a hundred are
-            enough. The features of the first three are compared; without any, those of
-            noise.
-        card: Dict of what the model card of a SavedModel is to say, or None; see
+        representative_images: Float `[N, S, S, 3]` in [0, 1], where S is the
+            `image_size`: images like those that will be served, after `EvaluationCrop`.
+            `litert_int8` determines the ranges of its integers from them; a hundred are
+            enough. The features of the first three are compared, or those of noise if
+            there are none.
+        card: Dict with contents for the model card of a SavedModel, or None; see
             `simclr_tf.export.model_card.write`.
 
     Returns:
-        `Comparison` of the features that were read back with the encoder's: their
+        `Comparison` of the written file's features with the encoder's: their
         `difference` and `cosine`.
 
     Raises:
         UserError: If `path` exists and is neither an empty folder nor, with
-            `overwrite`, a SavedModel or a file; if a package for the format is absent;
-            if the encoder cannot be written so; or if the features differ by more than
-            1e-3 of the largest (`litert_int8`: 0.2).
+            `overwrite`, a SavedModel or a file; if a package for the format is missing;
+            if the encoder cannot be written in it; or if the features differ by more
+            than 1e-3 of the largest (`litert_int8`: 0.2).
     """
     require([format])
     chosen = FORMATS[format]
@@ -116,22 +115,21 @@ def save(
 
 
 def load_encoder(path, custom_objects=None):
-    """The trainable Keras encoder in what `save` wrote.
+    """Loads a trainable Keras encoder that `save` wrote.
 
-    Code in the folder is not run: what Keras does not know, such as a layer of your
-    own, must be registered in the loading process or passed.
+    Code in the folder is not run. Classes that Keras does not know, such as layers of
+    your own, must be registered in the loading process or passed.
 
     Args:
         path: Str, a SavedModel's folder, or a `.keras` or `.safetensors` file.
-        custom_objects: Dict from the names of classes and functions that the encoder
-            is made of to these, as `keras.models.load_model` takes it, or None.
+        custom_objects: Dict from name to class or function of parts of the encoder, as
+            in `keras.models.load_model`, or None.
 
     Returns:
         Keras model from float images in [0, 1] to features.
 
     Raises:
-        UserError: If there is no encoder there, or it has a class that is not known or
-            a Lambda layer.
+        UserError: If there is no encoder, or it has an unknown class or a Lambda layer.
     """
     path = os.fspath(path)
     if os.path.isfile(path) and path.endswith(".keras"):
@@ -142,7 +140,7 @@ def load_encoder(path, custom_objects=None):
 
 
 def require(names):
-    """Refuses formats that there are not, or whose packages are not installed.
+    """Refuses formats that do not exist or whose packages are not installed.
 
     Args:
         names: List of str.
@@ -179,7 +177,7 @@ def _require_free(path, name, overwrite):
 
 
 def _images(representative_images, size):
-    """Float32 `[N, S, S, 3]` to compare by, N at least 3."""
+    """Float32 `[N, S, S, 3]` for the comparison, N at least 3."""
     if representative_images is None:
         return np.random.RandomState(0).rand(3, size, size, 3).astype(np.float32)
     images = np.asarray(representative_images)
@@ -194,9 +192,9 @@ def _images(representative_images, size):
 
 @contextlib.contextmanager
 def _replacing(path):
-    """Where to write a file or folder that takes the place of `path` when it is whole.
+    """Gives a place for a file or folder that replaces `path` when it is complete.
 
-    It has the name that it is to have, in a folder that is removed in any case.
+    It has its final name, in a temporary folder that is always removed.
     """
     os.makedirs(os.path.dirname(path), exist_ok=True)
     folder = tempfile.mkdtemp(dir=os.path.dirname(path), prefix=".export-")

@@ -12,21 +12,21 @@ from simclr_tf.export import _format
 
 
 def write(networks, file, images, raw=False, int8=False):
-    """Writes what the SavedModel serves, in float32.
+    """Writes the computation of the SavedModel, in float32.
 
-    The signature, `preprocessed` or, of raw images, `serving_default`, takes `images`
-    of any batch size and gives float32 `features` and, with a linear head, `logits` and
-    `probabilities`.
+    The signature, `preprocessed` or, for raw images, `serving_default`, takes `images`
+    in batches of any size and returns float32 `features` and, with a linear head,
+    `logits` and `probabilities`.
 
     Args:
         networks: `ServedNetworks`.
         file: Str.
-        images: Float32 `[N, S, S, 3]`; with `int8`, the range of every tensor is what
-            it takes on these.
-        raw: Bool, whether it takes uint8 `[B, H, W, 3]` of any size, as the SavedModel
-            does; else float32 `[B, S, S, 3]` in [0, 1].
-        int8: Bool, whether weights and what is between the layers have 8 bits;
-            operations that LiteRT has in float32 alone stay so.
+        images: Float32 `[N, S, S, 3]`; with `int8`, they determine the range of every
+            tensor.
+        raw: Bool, whether it takes uint8 `[B, H, W, 3]` of any size, like the
+            SavedModel, instead of float32 `[B, S, S, 3]` in [0, 1].
+        int8: Bool, whether weights and activations have 8 bits; operations that LiteRT
+            only has in float32 stay in float32.
     """
     signature = "serving_default" if raw else "preprocessed"
     with (
@@ -67,7 +67,7 @@ def read(file):
 
 @contextlib.contextmanager
 def _quietly():
-    """Without what the code of LiteRT tells its own makers, in C++ too."""
+    """Suppresses messages for developers of LiteRT, also those of its C++ code."""
     try:
         stderr = os.dup(2)
     except OSError:  # it is closed

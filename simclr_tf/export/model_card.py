@@ -1,4 +1,4 @@
-"""What a SavedModel is, beside its graph: for people, and for programs."""
+"""A description of a SavedModel beside its graph, for people and for programs."""
 
 import json
 import os
@@ -20,19 +20,19 @@ _STATED = ("data", "recipe", "steps", "accuracy", "licence")
 def write(folder, networks, card=None):
     """Writes `README.md` and `model.json` to the folder of a SavedModel.
 
-    They stand beside `saved_model.pb`, where people and model hubs look for them; what
-    serves the folder passes over them.
+    They lie beside `saved_model.pb`, where people and model hubs look for them; servers
+    ignore them.
 
     Args:
         folder: Str.
         networks: `ServedNetworks` that are in it.
-        card: Dict of what cannot be seen in the networks, or None: `data` (str),
-            `recipe` (dict from flag or setting to its value), `steps` (int),
-            `accuracy` (dict from figure to float) and `licence` (str). What is left
-            out, or None, is "not stated".
+        card: Dict of facts that the networks do not tell, or None: `data` (str),
+            `recipe` (dict from flag or setting to its value), `steps` (int), `accuracy`
+            (dict from figure to float) and `licence` (str). Missing ones, and None,
+            become "not stated".
 
     Raises:
-        UserError: If there is another key in it.
+        UserError: If it has another key.
     """
     unknown = sorted(set(card or {}) - set(_STATED))
     if unknown:
@@ -46,10 +46,10 @@ def write(folder, networks, card=None):
 
 
 def describe(folder, networks, card):
-    """What `model.json` has: a dict of JSON values.
+    """The content of `model.json`: a dict of JSON values.
 
     Args:
-        folder: Str, of the SavedModel, whose signatures are read.
+        folder: Str, folder of the SavedModel, whose signatures are read.
         networks: `ServedNetworks`.
         card: Dict; see `write`.
     """
@@ -78,7 +78,7 @@ def describe(folder, networks, card):
 
 
 def _encoder(encoder):
-    """Name and size of a network and, of ours, the arguments that it is made with."""
+    """Name and size of a network and, for ours, its constructor's arguments."""
     count = sum(int(tf.size(variable)) for variable in encoder.variables)
     known = {"name": encoder.name, "parameters": count}
     if isinstance(encoder, tf_models.ResNet):
@@ -114,7 +114,7 @@ def _tensors(infos):
 
 
 def _page(model):
-    """`README.md` of what `model.json` says."""
+    """`README.md` with the content of `model.json`."""
     size = model["preprocessing"]["image_size"]
     share = model["preprocessing"]["crop_proportion"]
     crop = f"cut out the central {share:.1%} of the largest square, " if share else ""
@@ -173,7 +173,7 @@ def _shapes(tensors):
 
 
 def _list(values):
-    """Lines `- name: value`, or the text where nothing is stated."""
+    """Lines `- name: value`, or the text if nothing is stated."""
     if not isinstance(values, dict):
         return _text(values)
     return "\n".join(

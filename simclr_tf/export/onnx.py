@@ -1,4 +1,4 @@
-"""The encoder as an ONNX graph, for onnxruntime and whatever else reads ONNX."""
+"""The encoder as an ONNX graph, for onnxruntime and other readers of ONNX."""
 
 import functools
 
@@ -8,17 +8,17 @@ _OPSET = 17  # read by every onnxruntime since 2022
 
 
 def write(networks, file, images, raw=False):
-    """Writes what the SavedModel serves, in float32, by tf2onnx.
+    """Writes the computation of the SavedModel, in float32, with tf2onnx.
 
-    The graph takes `images`, of any batch size, and gives `features` and, with a linear
-    head, `logits` and `probabilities`.
+    The graph takes `images` in batches of any size and returns `features` and, with a
+    linear head, `logits` and `probabilities`.
 
     Args:
         networks: `ServedNetworks`.
         file: Str.
         images: Not used.
-        raw: Bool, whether it takes uint8 `[B, H, W, 3]` of any size, as
-            `serving_default` does; else float32 `[B, S, S, 3]` in [0, 1].
+        raw: Bool, whether it takes uint8 `[B, H, W, 3]` of any size, like
+            `serving_default`, instead of float32 `[B, S, S, 3]` in [0, 1].
     """
     del images
     import tf2onnx

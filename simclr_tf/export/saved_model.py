@@ -13,7 +13,7 @@ _ENCODER_FILE = os.path.join("assets.extra", "encoder.keras")
 
 
 def write(networks, folder, images):
-    """Writes the graph, and the encoder as Keras has it, to a new folder.
+    """Writes the graph, and the Keras encoder, to a new folder.
 
     Args:
         networks: `ServedNetworks`.
@@ -21,8 +21,8 @@ def write(networks, folder, images):
         images: Not used.
 
     Raises:
-        UserError: If the encoder has no `get_config` and needs one, or reads what is no
-            weight of it.
+        UserError: If the encoder has no `get_config` and needs one, or reads tensors
+            that are not its weights.
     """
     del images
     try:
@@ -52,7 +52,7 @@ FORMAT = Format("", write, read)
 
 
 def load(folder, custom_objects=None):
-    """The encoder as Keras has it; see `simclr_tf.export.load_encoder`."""
+    """The Keras encoder; see `simclr_tf.export.load_encoder`."""
     file = os.path.join(folder, _ENCODER_FILE)
     if not os.path.exists(file):
         raise UserError(

@@ -1,7 +1,7 @@
 """A `tf_models.ResNet` under the names and in the layouts of torchvision's ResNet.
 
 Kernels are OIHW there. `conv1`, `bn1`, `layer1.0.conv1`, `layer1.0.downsample.0` and
-`fc` are torchvision's; what it does not have is named alike:
+`fc` are torchvision's names. Layers that it does not have get similar ones:
 
 - selective kernels: `conv2` and `bn2` have the channels of both branches, one after
   the other; `sk.conv1`, `sk.bn1`, `sk.conv2` give their mixture;
@@ -33,7 +33,7 @@ def tensors(encoder, linear_head=None):
 
 
 def variables(encoder, linear_head=None):
-    """The same as Keras' own variables, in its layouts: HWIO, and `[C, K]` of `fc`."""
+    """The same as Keras variables, in Keras' layouts: HWIO, and `[C, K]` for `fc`."""
     named = {}
     *before, last = encoder._stem()
     for number, layer in enumerate(before):
@@ -49,7 +49,7 @@ def variables(encoder, linear_head=None):
 
 
 def differences(encoder):
-    """What torchvision's ResNet of the same depth does otherwise: a list of str."""
+    """Differences to torchvision's ResNet of the same depth: a list of str."""
     first = encoder._groups()[0][0]
     basic = first.first is None
     small = encoder.stem != "imagenet"
@@ -73,11 +73,11 @@ def differences(encoder):
 
 
 def assign(encoder, named):
-    """Fills an encoder with what `tensors` gave.
+    """Fills an encoder with the result of `tensors`.
 
     Args:
         encoder: `tf_models.ResNet`.
-        named: Dict from name to NumPy array; those of the head are left out.
+        named: Dict from name to NumPy array; those of the head are ignored.
     """
     for name, variable in variables(encoder).items():
         values = named[name]

@@ -1,9 +1,10 @@
 """NT-Xent without the matrix of all similarities: a block of rows at a time.
 
-Forward, a block of similarities is made, summed up to one number a row and forgotten.
-Backward, it is made again. Similarity is symmetric, so the rows that a replica holds
-have all that their gradient needs: embeddings of all replicas, and of every row the
-weight of its loss and the logarithm of its sum of exponentials.
+In the forward pass, a block of similarities is computed, reduced to one number per row
+and dropped. In the backward pass it is computed again. Because similarity is symmetric,
+a replica can compute the gradient of its own rows from the embeddings of all replicas,
+and from the weight of the loss and the logarithm of the sum of exponentials of every
+row.
 """
 
 import tensorflow as tf
@@ -15,11 +16,11 @@ def compare(mine, temperature, gather, max_cells, max_cosine=None, with_metrics=
     Args:
         mine: Float32 `[b, 2, E]`, the pairs of this replica.
         temperature: Positive float.
-        gather: Callable from `[b, ...]` to `[B, ...]`, the rows of all replicas, those
-            of this one first.
+        gather: Callable from `[b, ...]` to `[B, ...]`, the rows of all replicas, this
+            one's first.
         max_cells: Int, most similarities that are held at a time.
-        max_cosine: Float that no similarity (before the temperature) passes in
-            magnitude, or None where that is not known.
+        max_cosine: Float, bound of the magnitude of all similarities (before the
+            temperature), or None if it is not known.
         with_metrics: Bool, whether accuracies and entropies are wanted.
 
     Returns:
@@ -79,10 +80,10 @@ def _forward(mine, everyone, temperature, block, in_range, with_metrics):
 
 
 def _backward(mine, everyone, temperature, block, in_range, known):
-    """Gradient `[b, 2, E]` of `mine`, with what flows back from all replicas' losses.
+    """Gradient `[b, 2, E]` of `mine`, including the parts from other replicas' losses.
 
     Loss i, of weight w_i, is ln(sum_k exp S_ik) - S_ip. Its gradient with respect to
-    S_ij is w_i exp(S_ij) / sum_k exp(S_ik), and S_ij = S_ji stands in loss j too.
+    S_ij is w_i exp(S_ij) / sum_k exp(S_ik), and S_ij = S_ji occurs in loss j too.
     """
     columns = _by_view(everyone)
     count = tf.shape(everyone)[0]
@@ -132,8 +133,8 @@ def log_sums_of_others(small, everyone, max_cells):
         max_cells: Int, most similarities that are held at a time.
 
     Returns:
-        Float32 `[b, V]`. Gradients flow to both arguments; without other images, the
-        lowest float and none.
+        Float32 `[b, V]`, with gradients for both arguments. Without other images, the
+        lowest float and no gradient.
     """
     count, views = tf.shape(everyone)[0], tf.shape(small)[1]
     block = _block(tf.shape(small)[0], (count * views + 1) // 2, max_cells)
@@ -180,7 +181,7 @@ def log_sums_of_others(small, everyone, max_cells):
 
 
 def _fold(add, state, items):
-    """`state, output = add(state, item)` over items; the state and all outputs."""
+    """Repeats `state, output = add(state, item)`; returns the state and all outputs."""
     count = tf.shape(items[0])[0]
     outputs = tf.TensorArray(items[1].dtype, count, element_shape=items[1].shape[1:])
 
@@ -198,7 +199,7 @@ def _fold(add, state, items):
 
 
 def _metrics(across, partner):
-    """Accuracies and entropies `[b]` of logits `[b, B]`, `partner` the right column."""
+    """Accuracies and entropies `[b]` of logits `[b, B]`; `partner` is the answer."""
     nearest = tf.argmax(across, axis=1, output_type=tf.int32)
     log_probability = tf.nn.log_softmax(across, axis=1)
     mean = tf.reduce_sum(tf.exp(log_probability) * log_probability, axis=1)
@@ -206,14 +207,14 @@ def _metrics(across, partner):
 
 
 def _block(rows, count, max_cells):
-    """Images whose rows, against all, are at most `max_cells` similarities."""
+    """Number of images whose rows have at most `max_cells` similarities."""
     block = tf.clip_by_value(max_cells // (4 * count), 1, tf.maximum(rows, 1))
     static = tf.get_static_value(block)
     return block if static is None else int(static)
 
 
 def _blocks(pairs, block):
-    """`[blocks, block, ...]` of `[b, ...]`, filled up with zeros."""
+    """`[b, ...]` as `[blocks, block, ...]`, filled up with zeros."""
     fill = [[0, -tf.shape(pairs)[0] % block]]
     pairs = tf.pad(pairs, fill + [[0, 0]] * (pairs.shape.rank - 1))
     return tf.reshape(pairs, tf.concat([[-1, block], tf.shape(pairs)[1:]], axis=0))
@@ -225,17 +226,17 @@ def _joined(blocks, rows):
 
 
 def _by_view(pairs):
-    """`[2b, ...]` of `[b, 2, ...]`: all first views, then all second views."""
+    """`[b, 2, ...]` as `[2b, ...]`: all first views, then all second views."""
     return tf.concat(tf.unstack(pairs, axis=1), axis=0)
 
 
 def _by_pair(rows):
-    """`[b, 2, ...]` of `[2b, ...]`, what `_by_view` took apart."""
+    """`[2b, ...]` as `[b, 2, ...]`, the inverse of `_by_view`."""
     return tf.stack(tf.split(rows, 2), axis=1)
 
 
 def _itself(number, block, count):
-    """The column of each row of a block that is the row itself."""
+    """The column in which each row of a block meets itself."""
     # Rows that only fill up the last block may lie beyond: nothing looks at them.
     first = tf.minimum(number * block + tf.range(block), count - 1)
     return tf.concat([first, first + count], axis=0)

@@ -1,8 +1,8 @@
-"""Whether embeddings spread, agree and stay apart: cheap figures beside the loss.
+"""Cheap figures beside the loss: do embeddings spread, agree and stay apart?
 
-A loss alone does not say what goes wrong. Embeddings that have collapsed to one point
-have a spread of 0; the two that make a good representation, alignment and uniformity,
-pull against each other.
+The loss alone does not tell what goes wrong. Embeddings that have collapsed to one
+point have a spread of 0. Alignment and uniformity, which together make a good
+representation, pull against each other.
 """
 
 import math
@@ -23,8 +23,8 @@ def embedding_std(embeddings):
         embeddings: Float tensor `[N, E]`; need not be normalised.
 
     Returns:
-        Float32 scalar: 0 where all point one way (collapse), about 1 where they spread
-        evenly over all directions.
+        Float32 scalar: 0 if all point in one direction (collapse), about 1 if they
+        spread evenly over all directions.
 
     Example:
         >>> corners = tf.constant([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
@@ -47,8 +47,8 @@ def alignment(view_a, view_b):
         view_b: Float tensor `[N, E]`; row i shows the same image as `view_a[i]`.
 
     Returns:
-        Float32 scalar from 0 (views agree) to 4 (they are opposite); 2 where they have
-        nothing to do with each other.
+        Float32 scalar from 0 (views agree) to 4 (they are opposite); 2 if they are
+        unrelated.
 
     Example:
         >>> print(alignment(tf.eye(2), tf.eye(2)[::-1]).numpy().round(4))
@@ -62,14 +62,14 @@ def alignment(view_a, view_b):
 
 
 def uniformity(embeddings):
-    """How evenly embeddings lie on the sphere: `ln mean exp(-2 |z_i - z_j|^2)`, i != j.
+    """How evenly embeddings cover the sphere: `ln mean exp(-2 |z_i - z_j|^2)`, i != j.
 
     Args:
         embeddings: Float tensor `[N, E]`, N >= 2; need not be normalised.
 
     Returns:
-        Float32 scalar from 0 (all in one point) down to about -4 (spread evenly), in
-        nats. 0 for a single row, which has no pair.
+        Float32 scalar in nats, from 0 (all in one point) down to about -4 (spread
+        evenly). 0 for a single row, which has no pair.
 
     Example:
         >>> print(uniformity(tf.eye(2)).numpy().round(4))  # |z_0 - z_1|^2 = 2
@@ -88,7 +88,7 @@ def uniformity(embeddings):
 
 
 def chance_loss(num_images):
-    """NT-Xent where all embeddings are alike: `ln(2N - 1)`, a guess among 2N - 1.
+    """NT-Xent if all embeddings are the same: `ln(2N - 1)`, a guess among 2N - 1.
 
     Args:
         num_images: Number of images `N` in the batch of all replicas; a Python number,

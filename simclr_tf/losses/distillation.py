@@ -7,9 +7,9 @@ def distillation_loss(teacher_logits, student_logits, temperature=1.0):
     """Cross-entropy of the student with the teacher's soft labels.
 
     `tau^2 * CE(softmax(teacher / tau), softmax(student / tau))`: equation 2 of the
-    paper, times `tau^2` as in Hinton et al. 2015 and the published code, so that
-    gradients keep their size at any temperature. At tau = 1 it is equation 2 as it
-    stands. It is smallest, but not 0, where the two agree.
+    paper times `tau^2`, as in Hinton et al. 2015 and the published code, so that
+    gradients keep their size at any temperature. At tau = 1 it is equation 2 itself.
+    The minimum, where the two agree, is not 0.
 
     Args:
         teacher_logits: Float tensor `[B, K]`; no gradient flows into it.

@@ -1,15 +1,15 @@
-"""How well the contrastive task itself is solved, as users of SimCLR read it.
+"""How well the contrastive task is solved, as users of SimCLR know it.
 
-As in the published code, both look from the first views to the second views only: the
-other first views are no candidates. During training `NTXent.call_with_metrics` gives
-them without a second matrix of similarities.
+As in the published code, both only compare first views with second views; the other
+first views are no candidates. During training, `NTXent.call_with_metrics` computes them
+without a second matrix of similarities.
 """
 
 import tensorflow as tf
 
 
 def contrastive_accuracy(view_a, view_b, hidden_norm=True):
-    """Whether the second view of an image is, of all, the most like its first view.
+    """Whether an image's first view is most similar to its own second view.
 
     Args:
         view_a: Float tensor `[B, E]`.
@@ -28,7 +28,7 @@ def contrastive_accuracy(view_a, view_b, hidden_norm=True):
 
 
 def contrastive_entropy(view_a, view_b, temperature=0.1, hidden_norm=True):
-    """How undecided the choice among the second views is.
+    """Entropy of the choice among the second views.
 
     Args:
         view_a: Float tensor `[B, E]`.

@@ -34,8 +34,9 @@ def nt_xent(view_a, view_b, temperature=0.1, hidden_norm=True):
         >>> print(nt_xent(tf.eye(2), tf.eye(2), temperature=1.0).numpy().round(4))
         [0.5514 0.5514 0.5514 0.5514]
 
-    Above 1024 images the similarities are made, forward and again backward, a block
-    of rows at a time: memory grows with B, not with its square.
+    Above 1024 images the similarities are computed a block of rows at a time, in the
+    forward and again in the backward pass, so that memory grows with B and not with its
+    square.
 
     Reference: Chen et al. 2020, https://arxiv.org/abs/2002.05709, equation 1.
     """
@@ -47,7 +48,7 @@ def nt_xent(view_a, view_b, temperature=0.1, hidden_norm=True):
 
 @keras.utils.register_keras_serializable(package="simclr_tf")
 class NTXent(keras.losses.Loss):
-    """`nt_xent` as a Keras loss; under a strategy the negatives come from all replicas.
+    """`nt_xent` as a Keras loss; under a strategy, negatives come from all replicas.
 
     Args:
         temperature: Positive float dividing the similarities.
@@ -59,12 +60,12 @@ class NTXent(keras.losses.Loss):
         view_b: Float tensor `[b, E]`, those of the second views.
 
     Returns:
-        `call` gives float32 `[b]` in nats, for each image the mean of its two rows, so
-        that the mean over the images of all replicas is the paper's loss. Gradients
+        `call` returns float32 `[b]` in nats, for each image the mean of its two rows,
+        so that the mean over the images of all replicas is the paper's loss. Gradients
         flow through the gather to every replica, and replicas may hold different
-        numbers of images. Calling the object reduces these; by hand inside a strategy,
-        where Keras cannot know the mean over all, use `call`, or `reduction` "sum" or
-        "none".
+        numbers of images. Calling the object reduces the losses. In your own training
+        loop under a strategy, where Keras cannot know the mean over all replicas, use
+        `call`, or `reduction` "sum" or "none".
 
     Raises:
         ValueError: If `temperature` is not positive, or the views are not two matrices
@@ -147,7 +148,7 @@ def _pairs(view_a, view_b, hidden_norm):
 
 
 def _compare(pairs, temperature, hidden_norm, gather=None, with_metrics=False):
-    """Cross-entropies of finding, for each row, the other view of its image.
+    """Cross-entropies of finding the other view of each row's image.
 
     Args:
         pairs: Float32 `[b, 2, E]`, those of this replica.
@@ -159,7 +160,7 @@ def _compare(pairs, temperature, hidden_norm, gather=None, with_metrics=False):
 
     Returns:
         `(losses, accuracies, entropies)`: float32 `[b, 2]`, `[b]`, `[b]`; the last two
-        mean nothing without metrics.
+        are meaningless without metrics.
     """
     if gather is None or _replicas() == 1:
         count = pairs.shape[0]
@@ -194,7 +195,7 @@ def _compare_at_once(pairs, temperature, with_metrics):
 
 
 def _logits(pairs, temperature):
-    """Scaled similarities of each row to all rows, itself ruled out.
+    """Scaled similarities of each row to all other rows; itself is masked.
 
     Args:
         pairs: Float32 `[B, 2, E]`.

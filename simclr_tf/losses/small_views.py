@@ -14,16 +14,16 @@ def nt_xent_small_views(
     """SimCLR loss of small views: pick a full view of the same image.
 
     Both full views `a_i` and `b_i` of its image are positives of a small view `s`, and
-    the loss is the mean over the two; the negatives are the full views of the other
-    images, while small views are nobody's candidates:
+    the loss is the mean over the two. The negatives are the full views of the other
+    images; small views are never candidates:
 
         loss(s) = (l(s, a_i) + l(s, b_i)) / 2
         l(s, k) = -ln(e(s, k) / (e(s, k) + sum over j != i of e(s, a_j) + e(s, b_j)))
         e(s, k) = exp(cosine(s, k) / temperature)
 
-    So `l` is equation 1 of SimCLR, `s` in the place of the other full view, among as
-    many candidates: `2B - 1`. With it the loss of an image is the mean over all its
-    `2(V + 1)` pairs whose second is a full view, as in the published code of SwAV:
+    So `l` is equation 1 of SimCLR with `s` in place of the other full view, and with as
+    many candidates: `2B - 1`. The loss of an image is the mean over all its `2(V + 1)`
+    pairs whose second is a full view, as in the published code of SwAV:
 
         (nt_xent(a_i, b_i) + sum of loss(s) over its V small views) / (V + 1)
 

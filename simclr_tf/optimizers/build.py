@@ -1,4 +1,4 @@
-"""Optimizers by the names that the command takes."""
+"""Optimizers by name."""
 
 from tensorflow import keras
 
@@ -16,14 +16,14 @@ def build_optimizer(name, learning_rate, momentum=0.9, weight_decay=0.0):
         name: "momentum" (Nesterov), "adam", "adamw", "lamb" or "lars".
         learning_rate: Float or schedule.
         momentum: Float in [0, 1), of "momentum" and "lars".
-        weight_decay: Float >= 0, used where `decays_weights(name)`: there it spares
-            biases and batch norm.
+        weight_decay: Float >= 0, used if `decays_weights(name)`; not applied to biases
+            and batch norm.
 
     Returns:
         Keras optimizer.
 
     Raises:
-        ImportError: If "lamb" is in no library here (Keras 2 without addons).
+        ImportError: If no installed library has "lamb" (Keras 2 without addons).
         ValueError: If there is no optimizer of that name, or a number is out of range.
 
     Example:
@@ -49,8 +49,8 @@ def build_optimizer(name, learning_rate, momentum=0.9, weight_decay=0.0):
 def decays_weights(name):
     """Whether an optimizer decays the weights itself.
 
-    "lars", "adamw" and "lamb" do. With "momentum" and "adam" weight decay is a term of
-    the loss instead, as in the published code: whoever computes the loss adds it.
+    "lars", "adamw" and "lamb" do. With "momentum" and "adam", weight decay is a term of
+    the loss instead, as in the published code, and has to be added there.
 
     Args:
         name: As of `build_optimizer`.

@@ -9,7 +9,7 @@ from simclr_tf import keras_compat
 
 
 def trust_ratio(weight, update, coefficient):
-    """LARS multiplier `coefficient * |weight| / |update|`, or 1 where a norm is 0.
+    """LARS multiplier `coefficient * |weight| / |update|`, or 1 if a norm is 0.
 
     Args:
         weight: Float tensor of any shape.
@@ -33,7 +33,7 @@ def is_linear_head(variable):
 
 @keras.utils.register_keras_serializable(package="simclr_tf")
 def is_bias_norm_or_linear_head(variable):
-    """The variables that the published code keeps from LARS, by their role.
+    """Whether the published code excludes a variable from LARS.
 
     Args:
         variable: Variable of a Keras model.
@@ -47,25 +47,24 @@ def is_bias_norm_or_linear_head(variable):
 
 @keras.utils.register_keras_serializable(package="simclr_tf")
 class LARS(keras_compat.Optimizer):
-    """Momentum whose rate is scaled, per variable, by `|weight| / |gradient|`.
+    """Momentum with a rate scaled by `|weight| / |gradient|` for each variable.
 
-    Excluded variables get neither weight decay nor the scaling: plain momentum with the
+    Excluded variables get neither weight decay nor scaling, but plain momentum with the
     full learning rate.
 
     Args:
         learning_rate: Float or `keras.optimizers.schedules.LearningRateSchedule`.
         momentum: Float in [0, 1).
-        weight_decay: Float >= 0, times the weight is added to the gradient.
+        weight_decay: Float >= 0; `weight_decay * weight` is added to the gradient.
         trust_coefficient: Positive float ("eeta" in the published code).
         nesterov: Bool, whether the update looks one step ahead.
         classic_momentum: Bool. True: the velocity accumulates scaled gradients (the
             ratio is of the gradient). False: the velocity accumulates plain gradients
             and the update is scaled (the ratio is of the update).
-        exclude: Which variables are excluded. None: `is_bias_norm_or_linear_head`. A
+        exclude: Which variables are excluded. None: `is_bias_norm_or_linear_head`. Or a
             predicate on the variable (register it with
             `keras.utils.register_keras_serializable` to save the optimizer), or a list
-            of regular expressions searched for in paths such as `encoder/conv/kernel`;
-            both replace the default.
+            of regular expressions to search for in paths such as `encoder/conv/kernel`.
         **kwargs: Those of `keras.optimizers.Optimizer`, such as `clipnorm`.
 
     Raises:
@@ -113,7 +112,7 @@ class LARS(keras_compat.Optimizer):
         self.exclude = exclude
 
     def excludes(self, variable):
-        """Whether a variable of a Keras model gets plain momentum, by `exclude`."""
+        """Whether a variable of a Keras model is excluded, see `exclude`."""
         if self.exclude is None:
             return is_bias_norm_or_linear_head(variable)
         if callable(self.exclude):
@@ -122,7 +121,7 @@ class LARS(keras_compat.Optimizer):
         return any(re.search(pattern, path) for pattern in self.exclude)
 
     def make_slots(self, variables):
-        """Makes the velocities, and decides exclusions: `update` sees no roles."""
+        """Creates the velocities and decides exclusions, which `update` cannot know."""
         self._excluded = tuple(self.excludes(variable) for variable in variables)
         self._velocities = [self.slot(variable, "velocity") for variable in variables]
 
@@ -178,7 +177,7 @@ class LARS(keras_compat.Optimizer):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        """An optimizer from what `get_config` gave, without its state."""
+        """An optimizer from the result of `get_config`, without its state."""
         exclude = config.get("exclude")
         if isinstance(exclude, dict):
             exclude = keras.utils.deserialize_keras_object(exclude, custom_objects)
@@ -186,7 +185,7 @@ class LARS(keras_compat.Optimizer):
 
 
 def l2_norm(tensor):
-    """`tf.norm` in float32, in one pass: it writes down no squares before summing."""
+    """`tf.norm` in float32 in one pass, without storing the squares."""
     return tf.sqrt(2.0 * tf.nn.l2_loss(tf.cast(tensor, tf.float32)))
 
 

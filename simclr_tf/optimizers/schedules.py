@@ -8,7 +8,7 @@ from tensorflow import keras
 
 @keras.utils.register_keras_serializable(package="simclr_tf")
 class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
-    """Linear rise from 0 to the peak, then half a cosine down to 0, then 0.
+    """Linear rise from 0 to the peak, then half a cosine down to 0, where it stays.
 
     Args:
         peak_learning_rate: Float >= 0.
@@ -16,7 +16,7 @@ class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
         total_steps: Int > `warmup_steps`, the step at which the rate is 0 again.
 
     Call arguments:
-        step: Int scalar, optimizer steps done before.
+        step: Int scalar, number of optimizer steps so far.
 
     Returns:
         Float32 scalar.
@@ -66,12 +66,12 @@ class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
 
 
 def scaled_learning_rate(learning_rate, batch_size, scaling="linear"):
-    """The peak learning rate of a batch size.
+    """The peak learning rate for a batch size.
 
     Args:
-        learning_rate: Float, the rate of 256 images ("linear"), or a multiplier of the
-            root of the batch size ("sqrt").
-        batch_size: Int >= 1, images a step.
+        learning_rate: Float, the rate for 256 images ("linear"), or the factor of the
+            square root of the batch size ("sqrt").
+        batch_size: Int >= 1, images per step.
         scaling: "linear" or "sqrt".
 
     Returns:
@@ -95,11 +95,11 @@ def scaled_learning_rate(learning_rate, batch_size, scaling="linear"):
 
 
 def training_steps(num_examples, batch_size, epochs):
-    """Steps of a training.
+    """Number of steps of a training.
 
     Args:
         num_examples: Int, images in the training data.
-        batch_size: Int >= 1, images a step.
+        batch_size: Int >= 1, images per step.
         epochs: Int or float.
 
     Returns:
@@ -114,11 +114,11 @@ def training_steps(num_examples, batch_size, epochs):
 
 
 def warmup_steps(num_examples, batch_size, warmup_epochs):
-    """Steps of the warm-up.
+    """Number of steps of the warm-up.
 
     Args:
         num_examples: Int, images in the training data.
-        batch_size: Int >= 1, images a step.
+        batch_size: Int >= 1, images per step.
         warmup_epochs: Int or float.
 
     Returns:

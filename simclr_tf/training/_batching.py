@@ -9,7 +9,7 @@ from simclr_tf.training import _checks
 def holds_single_images(data):
     """Whether `data` is a `tf.data.Dataset` of images that are not yet in batches.
 
-    Of rank 3 are `[H, W, C]`, and batches of grey images `[B, H, W]`.
+    Both single images `[H, W, C]` and batches of grey images `[B, H, W]` have rank 3.
     """
     if not isinstance(data, tf.data.Dataset):
         return False
@@ -20,14 +20,14 @@ def holds_single_images(data):
 def batched(data, batch_size, augmentation=None):
     """Batches of a data set of single images, `image` or `(image, label)`.
 
-    Images of one size are batched as they are. Images of different sizes cannot be: the
-    views are drawn first, one image at a time.
+    Images of one size are batched as they are. Images of different sizes cannot be
+    batched, so the views are drawn first, one image at a time.
 
     Args:
         data: `tf.data.Dataset`.
-        batch_size: Int, images a batch.
-        augmentation: Layer that draws a view, or one for each view in a tuple; None
-            where none are wanted.
+        batch_size: Int, images per batch.
+        augmentation: Layer that draws a view, or a tuple with one for each view; None
+            if no views are wanted.
 
     Raises:
         ValueError: If images differ in size and no views are wanted.
@@ -56,7 +56,7 @@ def layers_of(augmentation):
 
 
 def is_views(data):
-    """Whether a batch is views and nothing else: a tuple of images `[B, H, W, 3]`."""
+    """Whether a batch consists of views only: a tuple of images `[B, H, W, 3]`."""
     return (
         isinstance(data, (tuple, list))
         and len(data) > 1

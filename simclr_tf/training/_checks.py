@@ -1,7 +1,7 @@
-"""What `fit` cannot learn from, refused in words.
+"""Refuses data that `fit` cannot learn from, with a clear message.
 
-Values are looked at in the graph, where every batch passes. XLA leaves such checks out,
-and so do TPUs; `fit` also looks at the first batch of arrays before it starts.
+Values are checked in the graph, for every batch. XLA and TPUs leave such checks out, so
+`fit` also checks the first batch of arrays before it starts.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ _SHAPES = "[N, H, W, 3], or grey [N, H, W, 1] or [N, H, W]"
 
 @contextlib.contextmanager
 def in_words():
-    """Makes a check that failed in the graph a `UserError`."""
+    """Turns a check that failed in the graph into a `UserError`."""
     try:
         yield
     except tf.errors.InvalidArgumentError as error:
@@ -33,15 +33,15 @@ def in_words():
 
 
 def raw_images(images):
-    """Images as augmentations take them, `[B, H, W, 3]`, of those that `fit` takes.
+    """Converts images that `fit` accepts to `[B, H, W, 3]`, for augmentations.
 
     Args:
         images: uint8, uint16 or float in [0, 1], `[B, H, W, 3]`, or grey `[B, H, W, 1]`
             or `[B, H, W]`.
 
     Raises:
-        UserError: If they have another dtype or shape. Values are looked at in the
-            graph, see `in_words`.
+        UserError: If they have another dtype or shape. Values are checked in the graph,
+            see `in_words`.
     """
     images = tf.convert_to_tensor(images)
     require_kind(images.dtype, images.shape)
@@ -140,9 +140,9 @@ def require_label_kind(labels, num_classes):
 
 
 def require_arrays(images, labels, batch_size, num_classes=None):
-    """Refuses arrays, or None for labels, of which that can be seen before a step.
+    """Refuses arrays whose problems can be seen before a step; labels may be None.
 
-    Of images, the values of the first batch are looked at.
+    Of the images' values, only those of the first batch are checked.
     """
     require_kind(tf.as_dtype(images.dtype), tf.TensorShape(images.shape))
     with in_words():
@@ -152,9 +152,9 @@ def require_arrays(images, labels, batch_size, num_classes=None):
 
 
 def several(views):
-    """The views, if the batch has an image to tell the others from.
+    """The views, if the batch has more than one image.
 
-    Under several replicas each may have one.
+    With several replicas, each may have only one.
     """
     if tf.distribute.get_strategy().num_replicas_in_sync > 1:
         return views
@@ -165,7 +165,7 @@ def several(views):
 
 
 def alone(cure):
-    """What is said of a batch of one image."""
+    """The message for a batch of one image."""
     return (
         "A batch must have at least 2 images, got 1, which has no other to be told "
         f"from. Use another batch_size, {cure}."
@@ -178,7 +178,7 @@ def _within(values, low, high, allowed):
 
 
 def _range(values):
-    """What came, for the end of a message."""
+    """The range of what was given, for the end of a message."""
     numbers = tf.cast(values, tf.float32)
     finite = tf.math.is_finite(numbers)
     strange = tf.reduce_sum(tf.cast(~finite, tf.int32))
@@ -188,12 +188,12 @@ def _range(values):
 
 
 def _checked(values, is_right, message):
-    """`values`, once it is known that they are right.
+    """`values`, after a check that they are right.
 
     Args:
         values: Tensor.
         is_right: Bool scalar tensor.
-        message: Callable that gives strings and scalars, which are joined.
+        message: Callable that returns strings and scalars, which are joined.
     """
     if isinstance(tf.distribute.get_strategy(), tf.distribute.TPUStrategy):
         return values

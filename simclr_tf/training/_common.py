@@ -1,4 +1,4 @@
-"""What the training models share."""
+"""Functions that the training models share."""
 
 import tensorflow as tf
 from tensorflow import keras
@@ -29,7 +29,7 @@ def pooled(features):
 
 
 def feature_dim(encoder, image_size=None):
-    """Channels of an encoder's features; builds the encoder where it is not yet built.
+    """Channels of an encoder's features; builds the encoder if it is not built yet.
 
     Args:
         encoder: Keras model from images to `[B, C]` or `[B, h, w, C]`.
@@ -39,7 +39,7 @@ def feature_dim(encoder, image_size=None):
         Int `C`.
 
     Raises:
-        ValueError: If the encoder gives anything but rank 2 or 4.
+        ValueError: If the encoder's output is not of rank 2 or 4.
     """
     if hasattr(encoder, "feature_dim"):
         return encoder.feature_dim
@@ -64,11 +64,11 @@ def hidden_layers(projection_head, features, training):
         training: Bool.
 
     Returns:
-        List of float32 tensors: its `hidden_layers`; where it has none, its input and
-        its output.
+        List of float32 tensors: its `hidden_layers`, or its input and output if it has
+        none.
 
     Raises:
-        ValueError: If the output is no matrix.
+        ValueError: If the output is not a matrix.
     """
     if hasattr(projection_head, "hidden_layers"):
         return projection_head.hidden_layers(features, training=training)
@@ -82,16 +82,16 @@ def hidden_layers(projection_head, features, training):
 
 
 def global_mean(values, weights=None):
-    """Mean over the rows of all replicas, as this replica's share of it.
+    """This replica's share of the mean over the rows of all replicas.
 
-    The shares of all replicas add up to the mean, and so do their gradients: what
+    The shares of all replicas add up to the mean, and so do their gradients, as
     `tf.distribute` expects of a per-replica loss. Replicas may hold different numbers
     of rows. With one replica it is the plain mean.
 
     Args:
-        values: Float tensor `[b]`, one value a row of this replica.
-        weights: Float tensor `[b]` or None, how much each row counts; where none does
-            on any replica, the mean is 0.
+        values: Float tensor `[b]`, one value per row of this replica.
+        weights: Float tensor `[b]` or None, how much each row counts; if all are 0 on
+            every replica, the mean is 0.
 
     Returns:
         Float32 scalar, this replica's sum over the number of rows of all replicas.
@@ -105,12 +105,12 @@ def global_mean(values, weights=None):
 
 
 def track(trackers, values):
-    """Adds what a step found to the running means.
+    """Adds the figures of a step to the running means.
 
     Args:
         trackers: Dict from name to `keras.metrics.Mean`.
-        values: Dict from name to a scalar or `[b]`, or to a pair of it and of how much
-            each row counts.
+        values: Dict from name to a scalar or `[b]`, or to a pair of that and the
+            weights of the rows.
 
     Returns:
         Dict from each name in `values` to its running mean over all replicas.
@@ -126,8 +126,8 @@ def in_top_k(labels, logits, k):
     """Bool `[B]`: whether fewer than `k` others score as high as the label, or higher.
 
     Args:
-        labels: Int `[B]`; of -1 the result means nothing.
-        logits: Float `[B, K]`. What is not a number is no hit.
+        labels: Int `[B]`; for -1 the result is meaningless.
+        logits: Float `[B, K]`. NaN is never a hit.
         k: Int.
     """
     own = tf.gather(logits, tf.maximum(labels, 0), axis=1, batch_dims=1)
@@ -170,11 +170,11 @@ def l2_penalty(variables, weight_decay):
 
 
 def undecayed(variables, optimizer):
-    """The variables whose weight decay belongs into the loss.
+    """The variables whose weight decay is part of the loss.
 
-    Those that the optimizer does not decay itself, as the published code has it: with
-    LARS the linear head's kernel; with AdamW and LAMB none; with any other optimizer
-    all but batch norm's.
+    These are the variables that the optimizer does not decay itself, as in the
+    published code: with LARS the linear head's kernel, with AdamW and LAMB none, with
+    any other optimizer all except batch norm's.
     """
     optimizer = inner_optimizer(optimizer)
     if isinstance(optimizer, LARS):
@@ -185,9 +185,9 @@ def undecayed(variables, optimizer):
 
 
 def moving_state(networks):
-    """The variables that networks move in training by themselves: batch statistics.
+    """The variables that networks update themselves in training: batch statistics.
 
-    Under several replicas those are the ones that each replica may write.
+    With several replicas these are the ones that each replica may write.
     """
     state = [v for network in networks for v in network.non_trainable_variables]
     if tf.distribute.get_strategy().num_replicas_in_sync == 1:
@@ -207,7 +207,7 @@ def _serialized(value):
 
 
 def deserialized(config):
-    """A config with every serialised layer in it made into a layer again."""
+    """A config with every serialised layer turned back into a layer."""
     return {name: _deserialized(value) for name, value in config.items()}
 
 

@@ -1,4 +1,4 @@
-"""How a step is carried out: by XLA, and undone where it is not finite."""
+"""How a step is executed: with XLA, and undone if it is not finite."""
 
 import functools
 
@@ -13,10 +13,11 @@ from simclr_tf.training._image_model import ImageModel
 
 
 class CompiledModel(WatchedModel, ImageModel):
-    """A contrastive model up to its step.
+    """A contrastive model without its step.
 
     A subclass learns from a batch in `_learn_from_views`, which returns the figures of
-    `_trackers`, and takes `_learn`, the same as `compile` wants it, in `train_step`.
+    `_trackers`. Its `train_step` calls `_learn`, which is the same function executed as
+    `compile` was asked to.
     """
 
     skip_nonfinite = False
@@ -38,17 +39,17 @@ class CompiledModel(WatchedModel, ImageModel):
         Args:
             optimizer: Keras optimizer or its name; `simclr_tf.optimizers.LARS` is the
                 paper's.
-            loss: Keras loss over `(view_a, view_b)` projections, one value a pair;
-                None means `NTXent()`. With small views, one that has its method
-                `of_small_views`.
+            loss: Keras loss over `(view_a, view_b)` projections, one value per pair;
+                None means `NTXent()`. With small views it needs a method
+                `of_small_views` like that of `NTXent`.
             jit_compile: Bool, whether XLA compiles the networks, the loss and the
-                update. The augmentation stays outside. Not under several replicas,
-                nor with `micro_batch_size`.
-            skip_nonfinite: Bool, whether a step whose loss or gradient is not finite
-                leaves no trace but in `optimizer.iterations` and the log
-                `skipped_steps`. It takes the memory of a copy of all variables and of
-                the optimizer's state. Not under several replicas. See also
-                `callbacks.NonFinite`, which ends the training.
+                update. The augmentation stays outside. Not with several replicas or
+                `micro_batch_size`.
+            skip_nonfinite: Bool, whether a step whose loss or gradient is not finite is
+                undone, except in `optimizer.iterations` and the log `skipped_steps`.
+                This needs memory for a copy of all variables and of the optimizer's
+                state. Not with several replicas. See also `callbacks.NonFinite`, which
+                ends the training.
             **kwargs: Those of `keras.Model.compile`, such as `steps_per_execution`.
         """
         replicas = self.distribute_strategy.num_replicas_in_sync
@@ -86,7 +87,7 @@ class CompiledModel(WatchedModel, ImageModel):
             self._learn = functools.partial(self._learn_if_finite, self._learn)
 
     def get_compile_config(self):
-        """What `compile` was called with, for `.keras` files."""
+        """The arguments of `compile`, for `.keras` files."""
         return {
             **_common.serialized(self, ("optimizer", "loss")),
             "jit_compile": self._jit_compile_step,
@@ -98,7 +99,7 @@ class CompiledModel(WatchedModel, ImageModel):
         self.compile(**_common.deserialized(config))
 
     def _symbolic_build(self, iterator=None, data_batch=None):
-        """Nothing is left to build for Keras 3."""
+        """Does nothing: everything is built already."""
 
     @property
     def metrics(self):
@@ -106,11 +107,11 @@ class CompiledModel(WatchedModel, ImageModel):
 
     @property
     def skipped_steps(self):
-        """Int, the steps that `skip_nonfinite` has left out."""
+        """Int, the number of steps that `skip_nonfinite` has left out."""
         return int(self._skipped.result())
 
     def _learn_if_finite(self, learn, *batch):
-        """`learn(*batch)`, undone with its figures where these are not finite."""
+        """`learn(*batch)`, undone together with its figures if these are not finite."""
         names = []
 
         def step():

@@ -16,7 +16,7 @@ class WatchedModel(keras_compat.DistributedModel):
     gradient_norms = None
 
     def _watch_gradients(self):
-        """What a subclass does at the end of `compile`."""
+        """A subclass calls this at the end of `compile`."""
         with self.distribute_strategy.scope():
             self.gradient_norms = GradientNorms(
                 self.optimizer, self.trainable_variables
@@ -31,12 +31,12 @@ class WatchedModel(keras_compat.DistributedModel):
 
 
 class GradientNorms:
-    """The norms of the gradient that an optimizer applied last, and of its parts.
+    """The norms of an optimizer's last gradient and of its parts.
 
-    Under several replicas they are those of the sum of the replicas' gradients.
+    With several replicas they are those of the sum of the replicas' gradients.
 
     Args:
-        optimizer: Keras optimizer, whose gradients are seen from here on.
+        optimizer: Keras optimizer, whose gradients are observed from now on.
         variables: List of the variables that it may train.
     """
 
@@ -62,16 +62,16 @@ class GradientNorms:
         self._norms.assign([tf.norm(tf.stack(list(norms.values()))), *of_each])
 
     def clear(self):
-        """Forgets the step before, where a step may be left out."""
+        """Forgets the step before, in case the next one is left out."""
         if self._may_skip:
             self._norms.assign(tf.zeros_like(self._norms))
 
     def total(self):
-        """The norm of all gradients together, of the step that was just taken.
+        """The norm of all gradients together in the last step.
 
         Returns:
-            Pair of float32 scalars, the norm, and how much it counts: where a loss was
-            scaled too much for float16, and the step left out, both are 0.
+            Pair of float32 scalars, the norm and its weight. Both are 0 if the step was
+            left out because the loss was scaled too much for float16.
         """
         norm = tf.convert_to_tensor(self._norms)[0]
         if not self._may_skip:
@@ -80,7 +80,7 @@ class GradientNorms:
         return tf.where(applied, norm, 0.0), tf.cast(applied, tf.float32)
 
     def largest(self, count=3):
-        """List of `(path, norm)`, those that are not finite first."""
+        """List of `(path, norm)`, starting with those that are not finite."""
         _, *of_each = map(float, self._norms.read_value())
         norms = dict(zip(self._paths, of_each, strict=True))
 
@@ -91,7 +91,7 @@ class GradientNorms:
 
 
 def in_logs(model, logs):
-    """Logs with the `gradient_norm` of the last step where they have none."""
+    """Logs with the `gradient_norm` of the last step, if they have none."""
     norms = getattr(model, "gradient_norms", None)
     if norms is None or "gradient_norm" in logs:
         return logs

@@ -1,4 +1,4 @@
-"""`fit`, `evaluate` and `predict` on images in every form."""
+"""`fit`, `evaluate` and `predict` for images in every form."""
 
 import warnings
 
@@ -10,9 +10,9 @@ from simclr_tf.training import _batching, _checks
 
 
 class ImageModel(keras_compat.DistributedModel):
-    """A model of images, alone or with labels, that says what it cannot learn from.
+    """A model of images, with or without labels, that refuses bad data clearly.
 
-    It has an `augmentation` (None where the data brings views) and `num_classes`.
+    It has an `augmentation` (None if the data contains views) and `num_classes`.
     """
 
     def fit(
@@ -26,11 +26,11 @@ class ImageModel(keras_compat.DistributedModel):
         validation_split=0.0,
         **kwargs,
     ):
-        """`keras.Model.fit`; data sets of single images are batched on the way.
+        """`keras.Model.fit`; also batches data sets of single images.
 
         Raises:
-            UserError: If there are weights of classes or images; for images and labels
-                that are not what the model takes; for a batch of one image.
+            UserError: If there are weights of classes or images, if the model cannot
+                use the images or labels, or if a batch has one image.
         """
         _require_no_weights(**kwargs)
         self._require_trainable(x, y, batch_size or 32, validation_split)
@@ -50,30 +50,30 @@ class ImageModel(keras_compat.DistributedModel):
             )
 
     def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
-        """`keras.Model.evaluate`; data sets of single images are batched on the way."""
+        """`keras.Model.evaluate`; also batches data sets of single images."""
         _require_no_weights(**kwargs)
         x, rest = self._in_batches(x, batch_size)
         with _checks.in_words():
             return super().evaluate(x, y, batch_size=rest, **kwargs)
 
     def predict(self, x, batch_size=None, **kwargs):
-        """Features `[N, C]`; data sets of single images are batched on the way."""
+        """Features `[N, C]`; also batches data sets of single images."""
         x, rest = self._in_batches(x, batch_size)
         with _checks.in_words():
             return super().predict(x, batch_size=rest, **kwargs)
 
     def _in_batches(self, x, batch_size, training=False):
-        """`x` as batches if it holds single images; the `batch_size` that is left."""
+        """`x` as batches if it holds single images, and the remaining `batch_size`."""
         if not _batching.holds_single_images(x):
             return x, batch_size
         augmentation = self.augmentation if training else None
         return _batching.batched(x, batch_size or 32, augmentation), None
 
     def _require_trainable(self, x, y, batch_size, validation_split):
-        """Refuses what can be seen before the first step.
+        """Refuses problems that can be seen before the first step.
 
-        How many images there are is known of arrays and of data sets of single images;
-        of one of batches, only by reading it.
+        The number of images is known for arrays and for data sets of single images; a
+        data set of batches would have to be read.
         """
         if isinstance(x, tf.data.Dataset):
             _require_batches(x)
@@ -86,7 +86,7 @@ class ImageModel(keras_compat.DistributedModel):
 
 
 def _require_batches(data):
-    """Refuses data sets whose elements are no batches to train on."""
+    """Refuses data sets whose elements are not batches to train on."""
     spec = data.element_spec
     if isinstance(spec, tuple) and len(spec) > 2 and not _batching.is_views(spec):
         raise _no_weights("The data", "sample weights")

@@ -1,8 +1,8 @@
-"""The exact gradient of a loss over a batch that goes through networks in pieces.
+"""The exact gradient of a loss over a batch that is processed in pieces.
 
-The loss needs the embeddings of the whole batch at once, the networks do not: embed
-every piece and forget how, take the gradient of the loss with respect to the
-embeddings, then send it back through each piece, embedded once more.
+The loss needs the embeddings of the whole batch at once, but the networks do not: embed
+every piece without keeping activations, take the gradient of the loss with respect to
+the embeddings, then embed each piece again and propagate its gradient back.
 
 Reference: Gao et al. 2021, https://arxiv.org/abs/2101.06983, section 3.2.
 """
@@ -13,18 +13,18 @@ from simclr_tf import keras_compat
 
 
 def pieces_of(batch, micro_batch_size):
-    """How many pieces of at most `micro_batch_size` make a batch.
+    """The number of pieces of at most `micro_batch_size` in a batch.
 
     Args:
         batch: Tensor `[b, ...]`.
         micro_batch_size: Int.
 
     Returns:
-        Int, or a scalar tensor where the batch size is not known to the graph.
+        Int, or a scalar tensor if the graph does not know the batch size.
 
     Raises:
-        ValueError: If it is not known under several replicas: they must all take the
-            same number of pieces, since batch norm joins them in each.
+        ValueError: If it is not known with several replicas, which must all take the
+            same number of pieces because batch norm spans them in each.
     """
     rows = batch.shape[0]
     if rows is None and tf.distribute.get_strategy().num_replicas_in_sync > 1:
@@ -37,13 +37,13 @@ def pieces_of(batch, micro_batch_size):
 
 
 def embed(network, batch, pieces, state):
-    """Outputs of a network for a batch, a piece at a time.
+    """Outputs of a network for a batch, one piece at a time.
 
     Args:
         network: Callable from rows of `batch` to tensors `[rows, ...]`.
         batch: Tensor `[b, ...]`, or a list of them.
         pieces: Int or scalar tensor.
-        state: Variables that the network moves; they are put back at the end.
+        state: Variables that the network updates; they are restored at the end.
 
     Returns:
         Tuple of tensors `[b, ...]`. No gradient flows through them.
@@ -69,7 +69,7 @@ def embed(network, batch, pieces, state):
 
 
 def backward(network, batch, pieces, upstream, variables):
-    """Gradients of `variables` where those of the network's first output are known.
+    """Gradients of `variables` from those of the network's first output.
 
     Args:
         network: Callable from rows of `batch` to tensors, the first `[rows, ...]`.

@@ -1,4 +1,4 @@
-"""Steps after which something is not finite: in words, and without a trace."""
+"""Steps after which something is not finite: reported, and undone."""
 
 import math
 
@@ -12,18 +12,19 @@ from simclr_tf.training import _gradient_norms
 
 
 class NonFinite(keras.callbacks.Callback):
-    """Ends a training whose loss or gradient is no longer finite, or sets it back.
+    """Ends a training whose loss or gradient is not finite, or sets it back.
 
-    It says when, at which learning rate, and whose gradients were largest. Put it
-    before what saves the model, which then never saves such a state, and had best call
-    `check_weights` first. Steps that `compile(skip_nonfinite=True)` skips it counts; it
-    ends the training after `most_in_a_row` of them.
+    The message tells the step, the learning rate, and whose gradients were largest. Put
+    this callback before the one that saves the model, so that such a state is never
+    saved; that one should call `check_weights` first. It also counts the steps that
+    `compile(skip_nonfinite=True)` skips, and ends the training after `most_in_a_row` of
+    them.
 
     Args:
         rewind: Callable from the step (int) that sets the model back and returns the
-            name of the state that it has then, or None where there is none. It ends the
-            training after setting it back to one state three times. None: never.
-        first_step: Int, the steps done before this `fit`.
+            name of the restored state, or None if there is none. After three times at
+            one state the training ends. None: never set back.
+        first_step: Int, steps done before this `fit`.
         say: Callable that prints a line for the user.
         most_in_a_row: Int.
         advice: Str, the end of the error.
@@ -60,10 +61,10 @@ class NonFinite(keras.callbacks.Callback):
         self._end_or_rewind(describe(self.model, self.step, figures))
 
     def check_weights(self):
-        """Ends the training, or sets it back, where the weights are not finite.
+        """Ends the training, or sets it back, if the weights are not finite.
 
-        An update may overflow though loss and gradient are finite. Call it before the
-        model is saved: it looks at every variable.
+        An update may overflow although loss and gradient are finite. Call this before
+        the model is saved; it reads every variable.
         """
         if not weights_are_finite(self.model):
             what = "A weight, or the optimizer's state, is"
@@ -97,14 +98,14 @@ class NonFinite(keras.callbacks.Callback):
 
 
 def without_trace(step, variables):
-    """Takes a step, and takes it back where what it gives is not finite.
+    """Takes a step, and undoes it if its results are not finite.
 
     Args:
         step: Callable that changes variables and returns a list of scalars.
         variables: List of the variables that it changes.
 
     Returns:
-        Float32 scalar: 1 if the step was taken back, else 0.
+        Float32 scalar: 1 if the step was undone, else 0.
     """
     before = [tf.identity(tf.convert_to_tensor(variable)) for variable in variables]
     with tf.control_dependencies(before):
@@ -127,7 +128,7 @@ def weights_are_finite(model):
 
 
 def describe(model, step, figures=(), what="Loss or gradient is"):
-    """What is known of a step after which something is not finite, in a sentence.
+    """A sentence about a step after which something is not finite.
 
     Args:
         model: Compiled Keras model, with or without `gradient_norms`.

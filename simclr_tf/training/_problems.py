@@ -1,4 +1,4 @@
-"""What the figures of a training step say when training goes nowhere, in words."""
+"""Finds problems of a training in its figures, and explains them."""
 
 import math
 
@@ -22,8 +22,8 @@ def find(figures, first_loss, num_classes):
     Args:
         figures: Dict of floats as `SimCLR` logs them; those that are missing are not
             judged.
-        first_loss: Float, the contrastive loss when training began; infinite where that
-            is not known.
+        first_loss: Float, the contrastive loss when training began; infinite if it is
+            not known.
         num_classes: Int, classes of the linear head, or None.
 
     Returns:

@@ -10,38 +10,39 @@ from simclr_tf.training._gradient_norms import WatchedModel
 
 @keras.utils.register_keras_serializable(package="simclr_tf")
 class Classifier(WatchedModel):
-    """Class logits from a pre-trained encoder; `compile` and `fit` as any Keras model.
+    """Class logits from a pre-trained encoder; used like any Keras model.
 
-    `fit` takes labels as the compiled loss does, each one of a class: images without
-    one (-1) must be left out. Images are refused as by `SimCLR.fit`.
+    `fit` takes labels in the form of the compiled loss. Images without a label (-1)
+    must be left out. Images are checked as in `SimCLR.fit`.
 
-    What `fine_tune_after_block` freezes does not change by one bit in training, batch
-    statistics included. Where that is the whole encoder, it can be trained on features
-    that were computed once (`extract_features`), with the same result.
+    The layers that `fine_tune_after_block` freezes do not change by one bit in
+    training, batch statistics included. If that is the whole encoder, the model can be
+    trained on features that were computed once (`extract_features`), with the same
+    result.
 
     Args:
         encoder: Keras model from float images `[B, H, W, 3]` in [0, 1] to features
             `[B, C]` or `[B, h, w, C]`.
         num_classes: Int >= 2.
         projection_head: `tf_models.ProjectionHead`, or another layer from `[B, C]` to
-            `[B, E]`, that was trained with the encoder; needed where `ft_proj_selector`
-            is not 0.
+            `[B, E]`, that was trained with the encoder; needed if `ft_proj_selector` is
+            not 0.
         ft_proj_selector: Int, the output of `projection_head.hidden_layers` that the
             linear head sits on: 0 the encoder's features, 1 the first layer's output
             (SimCLRv2), -1 the projection.
         fine_tune_after_block: Int in -1..4. -1 trains everything, 0 all after the stem,
-            k all after block group k, 4 the linear head alone (the projection layers
-            under it are frozen too). An encoder other than `tf_models.ResNet` takes -1
+            k all after block group k, 4 only the linear head (the projection layers
+            below it are frozen too). An encoder other than `tf_models.ResNet` takes -1
             or 4.
         zero_init_logits_layer: Bool, whether the linear head starts at zero.
         augmentation: Layer of `simclr_tf.augmentation` for raw images, such as
-            `CropAndFlip`; None where the data is preprocessed.
+            `CropAndFlip`; None if the data is preprocessed.
         weight_decay: Float, adds `weight_decay / 2 * |w|^2` to the loss for the
             variables that the optimizer does not decay itself.
 
     Call arguments:
         images: `[B, H, W, 3]` uint8 or float in [0, 1], with `augmentation` also grey;
-            or float `[B, C]`, features that the encoder gave before.
+            or float `[B, C]`, features that the encoder computed before.
         training: Bool.
 
     Returns:
@@ -113,7 +114,7 @@ class Classifier(WatchedModel):
         """`keras.Model.fit`.
 
         Raises:
-            UserError: For images and labels that are not what the model takes.
+            UserError: If the model cannot use the images or labels.
         """
         is_images = hasattr(x, "dtype") and len(x.shape) != 2
         if is_images and self.augmentation is not None:
@@ -122,17 +123,17 @@ class Classifier(WatchedModel):
             return super().fit(x, y, batch_size, *args, **kwargs)
 
     def evaluate(self, *args, **kwargs):
-        """`keras.Model.evaluate`; refuses what `fit` does."""
+        """`keras.Model.evaluate`; refuses the same data as `fit`."""
         with _checks.in_words():
             return super().evaluate(*args, **kwargs)
 
     def train_step(self, data):
-        """Keras' step, once it is known that the model can learn from the data."""
+        """Keras' step, after a check that the model can learn from the data."""
         self.gradient_norms.clear()
         return super().train_step(self._checked(data))
 
     def test_step(self, data):
-        """Keras' step, with the same look at the data."""
+        """Keras' step, with the same check of the data."""
         return super().test_step(self._checked(data))
 
     def _checked(self, data):
@@ -149,7 +150,7 @@ class Classifier(WatchedModel):
         return self.logits(images, training)
 
     def preprocess(self, images, training=False):
-        """Float images in [0, 1] as the encoder takes them: a view in training."""
+        """Float images in [0, 1] for the encoder; random views in training."""
         if self.augmentation is None:
             return _common.as_unit_range(images)
         return self.augmentation(_checks.raw_images(images), training=training)
@@ -175,7 +176,7 @@ class Classifier(WatchedModel):
 
     @property
     def losses(self):
-        """Weight decay beside whatever the layers add."""
+        """Weight decay, and losses that the layers add."""
         if not self.weight_decay or getattr(self, "optimizer", None) is None:
             return super().losses
         undecayed = _common.undecayed(self.trainable_variables, self.optimizer)

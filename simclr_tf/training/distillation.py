@@ -1,4 +1,4 @@
-"""A student that learns what a teacher says of images, as in SimCLRv2."""
+"""A student that learns from a teacher's predictions, as in SimCLRv2."""
 
 import tensorflow as tf
 from tensorflow import keras
@@ -27,25 +27,25 @@ class Distillation(Classifier):
         (1 - w) * mean over images of  tau^2 * CE(P^T(y | x; tau), P^S(y | x; tau))
           + w   * mean over labelled images of  -log P^S(y | x)
 
-    `tau^2` is that of the published code, see `simclr_tf.losses.distillation_loss`.
-    Teacher and student see the same view; the teacher is in inference mode, and never
-    changes. The student is what a `Classifier` is: its variables alone are trained.
-
-    `fit` takes `images` or `(images, labels)`, labels -1 where one is not known.
+    The factor `tau^2` comes from the published code, see
+    `simclr_tf.losses.distillation_loss`. Teacher and student see the same view. The
+    teacher runs in inference mode and never changes. The student is a `Classifier`, and
+    only its variables are trained. `fit` takes `images` or `(images, labels)`, with -1
+    for labels that are not known.
 
     Args:
-        encoder: The student's, see `Classifier`.
-        num_classes: Int, of the teacher and the labels.
-        teacher: `Classifier`, or any Keras model or layer from float images `[B, H, W,
-            3]` in [0, 1] to logits `[B, num_classes]`. It is frozen for good.
+        encoder: The student's encoder, see `Classifier`.
+        num_classes: Int, classes of the teacher and the labels.
+        teacher: `Classifier`, or any Keras model or layer from float images
+            `[B, H, W, 3]` in [0, 1] to logits `[B, num_classes]`. It gets frozen.
         temperature: Positive float tau.
         label_weight: Float `w` in [0, 1].
         **kwargs: Those of `Classifier`.
 
-    Call arguments, returns: as of `Classifier`, the student's.
+    Call arguments, returns: those of `Classifier`, for the student.
 
     Raises:
-        ValueError: If an argument is out of range, or in training, if the teacher has
+        ValueError: If an argument is out of range or, in training, if the teacher has
             another number of classes.
 
     Example:
@@ -85,7 +85,7 @@ class Distillation(Classifier):
         return list(self._trackers.values())
 
     def _symbolic_build(self, iterator=None, data_batch=None):
-        """What is left to build for Keras 3: the optimizer's state."""
+        """Builds what is still missing on Keras 3: the optimizer's state."""
         keras_compat.build_optimizer_state(self.optimizer, self.trainable_variables)
 
     def train_step(self, data):
@@ -124,7 +124,7 @@ class Distillation(Classifier):
         return self.teacher(images, training=False)
 
     def _loss(self, teacher, student, labels):
-        """This replica's share of the loss, and the figures to be tracked."""
+        """This replica's share of the loss, and the figures to track."""
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         distill = distillation_loss(teacher, student, self.temperature)  # [B]
         undecayed = _common.undecayed(self.trainable_variables, self.optimizer)

@@ -1,4 +1,4 @@
-"""How much memory a step of pre-training takes, and how much there is."""
+"""Estimates the memory of a pre-training step, and finds out what is available."""
 
 import os
 
@@ -33,20 +33,21 @@ _CGROUPS = (
 
 
 def step_bytes(encoder, views, batch_size, micro_batch_size=None, slots=1):
-    """About how many bytes a step takes beside what the process has before it.
+    """Approximate number of bytes that a step needs on top of the process.
 
-    The activations that the gradient needs, the largest of them twice more for the
-    gradient itself, the views of three batches, the loss, and gradients and optimizer
-    state. An estimate: what kernels take for themselves depends on the processor.
+    It counts the activations that the gradient needs, the largest of them twice more
+    for the gradient itself, the views of three batches, the loss, gradients and
+    optimizer state. It is an estimate, because the workspace of kernels depends on the
+    processor.
 
     Args:
         encoder: Built Keras model from images `[B, H, W, 3]`.
-        views: List of pairs of ints: so many views of an image of such a height and
-            width, as `[(2, 224)]`.
-        batch_size: Int, images a step on this device.
+        views: List of pairs of ints, number of views of an image and their height and
+            width, such as `[(2, 224)]`.
+        batch_size: Int, images per step on this device.
         micro_batch_size: Int, images that go through the networks at a time; None
             means all.
-        slots: Int, variables of the optimizer for each of the encoder's.
+        slots: Int, optimizer variables for each variable of the encoder.
 
     Returns:
         Int.
@@ -65,9 +66,9 @@ def step_bytes(encoder, views, batch_size, micro_batch_size=None, slots=1):
 
 
 def available_bytes():
-    """Int, what the machine, or the control group of the process, has left.
+    """Int, bytes that the machine or the process's control group has left.
 
-    None where the system does not say.
+    None if the system does not tell.
     """
     found = []
     try:
@@ -83,7 +84,7 @@ def available_bytes():
 
 
 def in_words(count):
-    """Bytes as people say them: "1.5 GB"."""
+    """Bytes in readable form: "1.5 GB"."""
     for unit, size in (("GB", 1e9), ("MB", 1e6)):
         if count >= size:
             return f"{count / size:.{1 if count < 10 * size else 0}f} {unit}"
@@ -91,7 +92,7 @@ def in_words(count):
 
 
 def _left(limit, usage):
-    """A list of what a control group has left, or of nothing."""
+    """A list with what a control group has left, or an empty one."""
     try:
         with open(limit, encoding="ascii") as at_most, open(usage) as now:
             return [int(at_most.read()) - int(now.read())]
@@ -100,7 +101,7 @@ def _left(limit, usage):
 
 
 def _activations(encoder, image_size):
-    """Bytes of one image's activations that are kept, and of the largest."""
+    """Bytes of one image's stored activations, and of the largest one."""
     spec = tf.TensorSpec([_SHOWN, image_size, image_size, 3], tf.float32)
     graph = tf.function(lambda x: encoder(x, training=True)).get_concrete_function(spec)
     sizes = [

@@ -30,23 +30,24 @@ _LOGS = (
 
 @keras.utils.register_keras_serializable(package="simclr_tf")
 class SimCLR(CompiledModel):
-    """Learns features by telling two views of one image from views of other images.
+    """Learns features by matching two views of an image among those of other images.
 
-    `fit` takes images or `(images, labels)` where `augmentation` is given: it draws the
-    two views. Without it the data holds the views: `((view_a, view_b), labels)` or
+    With `augmentation`, `fit` takes images or `(images, labels)` and draws the two
+    views itself. Without it, the data holds the views: `((view_a, view_b), labels)` or
     `(view_a, view_b)`. Images are uint8 0..255 or float 0..1, of any height and width,
-    in colour or grey; NumPy arrays, or a `tf.data.Dataset` of batches or of single
+    in colour or grey: NumPy arrays, or a `tf.data.Dataset` of batches or of single
     images (which are then batched, `batch_size` at a time). Labels, `[B]` indices (-1:
-    not known) or `[B, K]` one-hot, train a linear head on stopped gradients and nothing
-    else; they may be left out. Other images and labels are refused, but on a TPU, which
-    checks no values. In place of labels may stand a batch of other images with theirs,
-    `(images, (other_images, labels))`: the head then learns from these, which the
-    encoder sees as in evaluation.
+    not known) or `[B, K]` one-hot, are optional and only train a linear head on stopped
+    gradients. Other images and labels are refused, except on a TPU, where values are
+    not checked. Instead of labels, the data may have a batch of other images with
+    labels, `(images, (other_images, labels))`: the head then learns from these, which
+    the encoder processes as in evaluation.
 
-    Views after the first two are the small ones of multi-crop, of one lower size. The
-    loss is then `(L + sum of S_v) / (V + 1)`, with the loss `L` of the two full views,
-    and `S_v` of each of `V` small ones, see `simclr_tf.losses.nt_xent_small_views`. The
-    encoder sees each size apart, so that its batch norm does too.
+    Views after the first two are the small views of multi-crop, all of one smaller
+    size. The loss is then `(L + sum of S_v) / (V + 1)`, where `L` is the loss of the
+    two full views and `S_v` that of each of the `V` small ones, see
+    `simclr_tf.losses.nt_xent_small_views`. The encoder, and so its batch norm,
+    processes each size separately.
 
     Args:
         encoder: Keras model from float images `[B, H, W, 3]` in [0, 1] to features
@@ -54,24 +55,26 @@ class SimCLR(CompiledModel):
         projection_head: `tf_models.ProjectionHead`, or any Keras layer or model from
             features `[B, C]` to `[B, E]`.
         augmentation: Layer of `simclr_tf.augmentation` that draws one view of each
-            image, or a tuple of two where the views differ, and more for small views:
-            `(full, full) + 6 * (simclr_tf.augmentation.small_view(full, 96),)`; None
-            where the data brings them. The first does the evaluation preprocessing.
+            image, or a tuple of two if the views differ, or of more for small views:
+            `(full, full) + 6 * (simclr_tf.augmentation.small_view(full, 96),)`. None if
+            the data contains the views. The first layer does the evaluation
+            preprocessing.
         num_classes: Int, classes of the online linear head; None for no head.
         ft_proj_selector: Int, which of `projection_head.hidden_layers` feeds the linear
-            head: 0 the features, -1 the projection. A head without that method has
-            these two.
+            head: 0 the features, -1 the projection. If the projection head has no such
+            method, there are only these two.
         micro_batch_size: Int, images that go through the networks at a time on each
-            replica, so that memory for their activations grows with this and not with
-            the batch; None sends all at once. The loss and its gradient are those of
-            the whole batch, at the cost of a second forward pass. Batch norm, in
-            training, is over such a piece (of all replicas, where it is synchronized),
-            and its moving statistics move once a piece. Pieces are made equal; under
-            several replicas batches must have a fixed size. Networks must give the same
-            for the same images: no dropout.
+            replica, so that the memory for activations depends on this and not on the
+            batch; None sends all at once. The loss and its gradient are those of the
+            whole batch, at the cost of a second forward pass. In training, batch norm
+            sees one such piece (of all replicas, if it is synchronized) and updates its
+            moving statistics once per piece. Pieces have equal sizes; with several
+            replicas batches must have a fixed size. Networks must be deterministic: no
+            dropout.
         weight_decay: Float, adds `weight_decay / 2 * |w|^2` to the loss for the
             variables that the optimizer does not decay itself: the linear head's kernel
-            with LARS, all but batch norm's with SGD and Adam, none with AdamW and LAMB.
+            with LARS, all except batch norm's with SGD and Adam, none with AdamW and
+            LAMB.
 
     Call arguments:
         images: `[B, H, W, 3]` uint8 or float. With `augmentation`, they get its
@@ -88,7 +91,7 @@ class SimCLR(CompiledModel):
         TensorShape([2, 128])
 
     Reference: Chen et al. 2020, https://arxiv.org/abs/2002.05709, algorithm 1; the
-    linear head beside it as in section B.5 (v1) and Chen et al. 2020b (v2).
+    online linear head is that of section B.5 (v1) and Chen et al. 2020b (v2).
     """
 
     def __init__(
@@ -124,7 +127,7 @@ class SimCLR(CompiledModel):
         self._trackers = {name: keras.metrics.Mean(name=name) for name in _LOGS}
 
     def _build_networks(self):
-        """Makes every variable now, so that no step has to."""
+        """Creates every variable now, so that no step has to."""
         size = getattr(_common.first_of(self.augmentation), "image_size", None)
         features = tf.zeros([1, _common.feature_dim(self.encoder, size)])
         hidden = self._stages(features, training=False)
@@ -142,14 +145,14 @@ class SimCLR(CompiledModel):
         return self.features(self._for_encoder(images), training)
 
     def _for_encoder(self, images):
-        """Images as the encoder takes them in evaluation."""
+        """Images for the encoder in evaluation."""
         if self.augmentation is None:
             return _common.as_unit_range(images)
         images = _checks.raw_images(images)
         return _common.first_of(self.augmentation)(images, training=False)
 
     def features(self, images, training=False):
-        """Float32 features `[B, C]` of float images in [0, 1], taken as they are."""
+        """Float32 features `[B, C]` of float images in [0, 1], used unchanged."""
         return _common.pooled(self.encoder(images, training=training))
 
     def train_step(self, data):
@@ -175,7 +178,7 @@ class SimCLR(CompiledModel):
         return _common.track(self._trackers, values)
 
     def _learn_in_pieces(self, views, labels, variables):
-        """`_learn_from_views` up to the gradients, the networks seeing pieces."""
+        """`_learn_from_views` up to the gradients, with networks that see pieces."""
         pieces = _micro_batches.pieces_of(views[0], self.micro_batch_size)
         state = _common.moving_state([self.encoder, self.projection_head])
         projections, hidden = _micro_batches.embed(self._embed, views, pieces, state)
@@ -196,7 +199,7 @@ class SimCLR(CompiledModel):
         return gradients, values
 
     def _embed(self, views):
-        """Projections `[b, 2 + V, E]`, and what the linear head sees of two views."""
+        """Projections `[b, 2 + V, E]`, and the linear head's input for two views."""
         seen = [tf.concat(tf.unstack(group, axis=1), axis=0) for group in views]
         features = [self.features(images, training=True) for images in seen]
         features = tf.concat(features, axis=0)  # [(2 + V) b, C]
@@ -209,7 +212,7 @@ class SimCLR(CompiledModel):
         return projections, hidden[:, :2]
 
     def _with_hidden(self, labels):
-        """Labels, those of other images with what the linear head sees of them."""
+        """Labels; those of other images with the linear head's input for them."""
         if not isinstance(labels, tuple) or self.linear_head is None:
             return labels
         images, labels = labels
@@ -224,7 +227,7 @@ class SimCLR(CompiledModel):
         return _micro_batches.embed(embed, images, pieces, state=[])[0], labels
 
     def _loss(self, projections, hidden, labels):
-        """This replica's share of the loss, and the figures to be tracked."""
+        """This replica's share of the loss, and the figures to track."""
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         contrast = self._contrast(*tf.unstack(projections[:, :2], axis=1))
         small = self._contrast_small(projections)
@@ -243,9 +246,9 @@ class SimCLR(CompiledModel):
     def test_step(self, data):
         """Contrastive figures on two views; accuracy of the linear head on the images.
 
-        The encoder runs in inference mode. Raw images get the evaluation preprocessing
-        for the linear head; where the data brings views, it judges both views. Small
-        views do not count.
+        The encoder runs in inference mode. The linear head gets raw images with the
+        evaluation preprocessing; if the data contains views, it is judged on both.
+        Small views are ignored.
         """
         views, labels = self._views(data)
         seen = tf.concat(views[:2], 0)
@@ -279,7 +282,7 @@ class SimCLR(CompiledModel):
         return self.linear_head(self._hidden(features))
 
     def _hidden(self, features):
-        """What the linear head sees of features, in inference."""
+        """The linear head's input for features, in inference."""
         hidden = self._stages(features, training=False)
         return tf.cast(hidden[self.ft_proj_selector], tf.float32)
 
@@ -289,7 +292,7 @@ class SimCLR(CompiledModel):
     def _views(self, data):
         """`((view_a, view_b, *small), labels)` of a batch in any form that `fit` takes.
 
-        Labels of other images come as `(images, labels)`, as the encoder takes them.
+        Labels of other images come as `(images, labels)`, ready for the encoder.
         """
         if _batching.is_views(data):
             data = (data, None)
@@ -314,7 +317,7 @@ class SimCLR(CompiledModel):
         return views, self._checked(labels)
 
     def _checked(self, labels):
-        """Class indices `[B]` of labels in either form, none of them out of range."""
+        """Class indices `[B]` from labels in either form, checked for their range."""
         _checks.require_label_kind(labels, self.num_classes)
         return _checks.labels(_common.sparse_labels(labels), self.num_classes)
 
@@ -327,7 +330,7 @@ class SimCLR(CompiledModel):
         return dict(zip(names, figures, strict=True))
 
     def _contrast_small(self, projections):
-        """The loss `[b, V]` of small views, of projections `[b, 2 + V, E]`."""
+        """The loss `[b, V]` of small views, from projections `[b, 2 + V, E]`."""
         if projections.shape[1] == 2:
             return {}
         if not hasattr(self.loss, "of_small_views"):
@@ -339,7 +342,7 @@ class SimCLR(CompiledModel):
         return {"small_view_loss": self.loss.of_small_views(projections[:, 2:], *full)}
 
     def _diagnose(self, projections):
-        """Scalars that say whether it learns, of this replica's `[b, 2, E]`."""
+        """Scalars that tell whether it learns, from this replica's `[b, 2, E]`."""
         figures = diagnostics.of_projections(projections)
         if isinstance(self.loss, NTXent):
             rows = _common.global_rows(projections)
@@ -347,10 +350,10 @@ class SimCLR(CompiledModel):
         return figures
 
     def _supervise(self, hidden, labels):
-        """Loss and accuracy `[2B]` of the linear head on `[B, 2, C]`, with what counts.
+        """Loss and accuracy `[2B]` of the linear head on `[B, 2, C]`, with weights.
 
-        It sends no gradient back. An image whose label is -1 does not count. Labels of
-        other images bring what the head sees of them, once each.
+        No gradient flows back. An image with the label -1 has weight 0. Labels of other
+        images come with the head's input, one row each.
         """
         if labels is None or self.linear_head is None:
             return {}
@@ -371,7 +374,7 @@ class SimCLR(CompiledModel):
         return _common.l2_penalty(undecayed, self.weight_decay)
 
     def _variables_to_train(self, labels):
-        """All trainable variables, less the linear head's where there are no labels."""
+        """All trainable variables, without the linear head's if there are no labels."""
         variables = self.encoder.trainable_variables
         variables = variables + self.projection_head.trainable_variables
         if labels is not None and self.linear_head is not None:
@@ -394,7 +397,7 @@ class SimCLR(CompiledModel):
 
 
 def _one_or_more(augmentation):
-    """What draws the views; of several, the full views of one size, then small ones."""
+    """The layers that draw views: full views of one size, then small ones."""
     if not isinstance(augmentation, (tuple, list)):
         return augmentation
     sizes = [getattr(layer, "image_size", None) for layer in augmentation]

@@ -11,22 +11,22 @@ from simclr_tf.literal_paths import literal
 
 @keras.utils.register_keras_serializable(package="simclr_tf")
 class SavedModelTeacher(keras.layers.Layer):
-    """Logits of a SavedModel with a linear head: ours, or one of the published code.
+    """Logits of a SavedModel with a linear head, ours or the published code's.
 
     Args:
-        folder: Str, one that `simclr_tf.export.save` wrote, or a SavedModel whose
-            object is called `model(images, trainable=False)` and gives `logits_sup`,
-            as https://github.com/google-research/simclr publishes them.
+        folder: Str, a folder that `simclr_tf.export.save` wrote; or a SavedModel that
+            is called as `model(images, trainable=False)` and returns `logits_sup`, like
+            those of https://github.com/google-research/simclr.
         **kwargs: Those of `keras.layers.Layer`.
 
     Call arguments:
-        images: Float tensor `[B, H, W, 3]`, values in [0, 1], taken as they are.
+        images: Float tensor `[B, H, W, 3]`, values in [0, 1], without preprocessing.
 
     Returns:
         Float32 logits `[B, K]`.
 
     Raises:
-        UserError: If there is no SavedModel, or it gives no logits.
+        UserError: If there is no SavedModel, or it returns no logits.
     """
 
     def __init__(self, folder, **kwargs):
@@ -48,7 +48,7 @@ class SavedModelTeacher(keras.layers.Layer):
         return tf.cast(self._logits_of(tf.cast(images, tf.float32)), tf.float32)
 
     def num_classes(self, image_size):
-        """Int `K`, found out with one empty image.
+        """Int `K`, determined with one empty image.
 
         Raises:
             UserError: If the SavedModel does not take images of this size.
@@ -72,7 +72,7 @@ class SavedModelTeacher(keras.layers.Layer):
 
 
 def _logits_function(loaded, path):
-    """A function from float images to logits, of what `tf.saved_model.load` gave."""
+    """A function from float images to logits, from a loaded SavedModel."""
     signature = getattr(loaded, "signatures", {}).get("preprocessed")
     if signature is not None:
         if "logits" not in signature.structured_outputs:

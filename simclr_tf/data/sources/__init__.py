@@ -1,4 +1,4 @@
-"""Where images come from, one file a kind of place."""
+"""Where images come from: one file for each kind of source."""
 
 from simclr_tf.data.sources.arrays import ArraySource, in_memory
 from simclr_tf.data.sources.base import Source

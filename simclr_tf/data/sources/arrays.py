@@ -13,10 +13,10 @@ class ArraySource(Source):
         labels: Int `[N]` or None.
         class_names: Sequence of str; None numbers the classes.
         name: Str.
-        file_names: List of `N` str, a function that gives it, or None.
+        file_names: List of `N` str, a function that returns it, or None.
 
     Raises:
-        ValueError: If shapes or dtypes are others.
+        ValueError: If shapes or dtypes differ from these.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class ArraySource(Source):
 
 
 def in_memory(source):
-    """The same examples as an `ArraySource`, for images of one size."""
+    """The same examples as an `ArraySource`; images must have one size."""
     batches = source.as_dataset().batch(1024)
     parts = [batch if isinstance(batch, tuple) else (batch,) for batch in batches]
     arrays = [tf.concat(column, axis=0) for column in zip(*parts, strict=True)]

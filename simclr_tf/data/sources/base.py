@@ -1,4 +1,4 @@
-"""What every place that images come from has: one small interface."""
+"""The small interface that all sources of images share."""
 
 import collections
 
@@ -11,19 +11,19 @@ _REASONS = 5  # so many of them a summary names
 
 
 class Source:
-    """Images, and their labels where there are any, by number.
+    """Images, and their labels if there are any, by number.
 
     Attributes:
         name: Str, for people.
         num_examples: Int `N`.
-        class_names: Tuple of str, or None where images have no labels.
-        image_shape: `(H, W, 3)`, or None where images differ in size.
-        random_access: Bool, whether `read` is there.
-        encoded: Bool, whether examples are files: `read_encoded(index)` then gives
-            their bytes where `read` gives pictures.
-        skipped: List of `(file, reason)`, what was left out when it was opened.
-        bad: List of those of them that are images that cannot be read.
-        notes: List of str, lines about it that a user should know.
+        class_names: Tuple of str, or None if images have no labels.
+        image_shape: `(H, W, 3)`, or None if images differ in size.
+        random_access: Bool, whether there is a `read`.
+        encoded: Bool, whether examples are files: `read_encoded(index)` then returns
+            their bytes, and `read` pictures.
+        skipped: List of `(file, reason)`, files left out on opening.
+        bad: List of those among them that are unreadable images.
+        notes: List of str, lines for the user.
     """
 
     random_access = True
@@ -50,48 +50,48 @@ class Source:
 
     @property
     def origin(self):
-        """The source that this one is a part or another view of; else itself."""
+        """The source of which this one is a part or another view, or itself."""
         return self
 
     @property
     def num_classes(self):
-        """Int, or None where images have no labels."""
+        """Int, or None if images have no labels."""
         return None if self.class_names is None else len(self.class_names)
 
     def labels(self):
-        """Every label by number, without decoding an image.
+        """All labels in order, without decoding an image.
 
         Returns:
-            NumPy int64 `[N]`, -1 where a label is not known; None where there are none.
+            NumPy int64 `[N]`, -1 for unknown labels; None if there are none.
         """
         labels = _called(self._read_labels)
         return None if labels is None else np.asarray(labels, np.int64)
 
     def file_names(self):
-        """Every image's file by number, without decoding an image.
+        """All file names in order, without decoding an image.
 
         Returns:
-            List of str, paths or base names; None where images have no names.
+            List of str, paths or base names; None if images have no names.
         """
         names = _called(self._read_file_names)
         return None if names is None else list(names)
 
     @property
     def labels_at_hand(self):
-        """Bool, whether `labels` need not be read from the data first."""
+        """Bool, whether `labels` are available without reading the data."""
         return not callable(self._read_labels)
 
     @property
     def names_at_hand(self):
-        """Bool, whether `file_names` need not be read from the data first."""
+        """Bool, whether `file_names` are available without reading the data."""
         return not callable(self._read_file_names)
 
     def summary(self):
-        """What it holds, for people.
+        """A summary for people.
 
         Returns:
-            List of str: the smallest and the largest class where that is known, what
-            was skipped and why, and `notes`.
+            List of str: the smallest and the largest class if known, what was skipped
+            and why, and `notes`.
         """
         return [*self._class_sizes(), *self.reasons(), *self.notes]
 
@@ -109,7 +109,7 @@ class Source:
         return [line + (f", {unlabelled:,} unlabelled" if unlabelled else "")]
 
     def reasons(self):
-        """Why examples were skipped, a line each."""
+        """Why examples were skipped, one line per reason."""
         reasons = collections.Counter(reason for _, reason in self.skipped)
         first = dict(reversed([(reason, file) for file, reason in self.skipped]))
         return [
@@ -119,23 +119,23 @@ class Source:
         ]
 
     def read(self, index):
-        """Examples by number, in graph mode.
+        """Reads examples by number, in graph mode.
 
         Args:
-            index: Int64 scalar; or `[B]` where all images have one size.
+            index: Int64 scalar, or `[B]` if all images have one size.
 
         Returns:
-            `(images, labels)`, or `images` where there are no labels: uint8
+            `(images, labels)`, or `images` if there are no labels: uint8
             `[.., H, W, 3]` and int64.
         """
         raise NotImplementedError
 
     def as_dataset(self, mask=None):
-        """Unbatched `tf.data.Dataset` of every example once, in order of number.
+        """Unbatched `tf.data.Dataset` of every example once, in order.
 
         Args:
-            mask: Bool `[N]`, the examples to take; the others are not decoded. None
-                takes all.
+            mask: Bool `[N]`, the examples to include; others are not decoded. None
+                includes all.
         """
         numbers = tf.data.Dataset.range(self.num_examples)
         if mask is not None:

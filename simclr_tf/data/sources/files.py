@@ -13,15 +13,15 @@ from simclr_tf.data.sources.base import Source
 class FileSource(Source):
     """Image files of every kind in `simclr_tf.data.images`.
 
-    Files that are seen to be bad are left out, and listed in `skipped`: all are looked
-    at by their headers, up to 1000 by decoding them.
+    Bad files are left out and listed in `skipped`. All headers are checked, and up to
+    1000 files are decoded.
 
     Args:
         paths: List of str.
         labels: Int list of the same length, or None.
         class_names: Tuple of str, or None.
         name: Str.
-        policy: `BadImagePolicy`; None takes the files as they are, unseen.
+        policy: `BadImagePolicy`; None takes the files without checking them.
 
     Raises:
         UserError: If more files are bad than the policy allows.

@@ -1,4 +1,4 @@
-"""Files that list images: the columns path, label and split of a table."""
+"""Files that list images in the columns path, label and split."""
 
 import collections
 import os
@@ -17,11 +17,11 @@ _FILE_URL = "file://"  # and a path from the root
 
 
 def find_manifest(path, allow_outside_paths=False):
-    """Images that a file lists.
+    """Finds the images that a file lists.
 
     It has the column `path` (absolute, with ~, or relative to the file), and may have
-    `label` (any words; empty: not known) and `split`. Names of columns count in any
-    case; more columns may be there.
+    `label` (any text; empty: not known) and `split`. The case of column names does not
+    matter; other columns are ignored.
 
     Args:
         path: Str, a .csv, .tsv or .parquet file.
@@ -31,7 +31,7 @@ def find_manifest(path, allow_outside_paths=False):
         `DataSet`.
 
     Raises:
-        UserError: If it cannot be read, has no such column, lists no image, or leads
+        UserError: If it cannot be read, has no column path, lists no image, or leads
             out of its folder.
     """
     rows, columns = tables.read(path)
@@ -54,7 +54,7 @@ def find_manifest(path, allow_outside_paths=False):
 
 
 def _require_inside(path, rows):
-    """Refuses relative paths that climb: an image list of others may name any file."""
+    """Refuses relative paths that lead out: somebody else's list may name any file."""
     for place, row in rows:
         if os.path.normpath(_slashed(row["path"])).split(os.sep)[0] == os.pardir:
             raise UserError(
@@ -96,7 +96,7 @@ def _data_set(path, rows, columns, skipped):
 
 
 def _repeated(files, names, splits):
-    """What to say of files that several rows name."""
+    """Notes about files that several rows name."""
     met = collections.defaultdict(set)
     for file, name, split in zip(map(_normal, files), names, splits, strict=True):
         met[file].add((name, split))
@@ -124,7 +124,7 @@ def _normal(file):
 
 
 def _resolved(file, folder):
-    """A path as the manifest means it."""
+    """A path of the manifest, resolved."""
     if file.startswith(_FILE_URL + "/"):
         return urllib.parse.unquote(file.removeprefix(_FILE_URL))
     if tree.is_remote(file):
@@ -133,7 +133,7 @@ def _resolved(file, folder):
 
 
 def _slashed(file):
-    """A path of Windows too, where it names no other file."""
+    """A path with slashes, also from Windows, unless that names another file."""
     if os.sep == "/" and "\\" in file and "/" not in file:
         return file.replace("\\", "/")
     return file

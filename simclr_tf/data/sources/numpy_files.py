@@ -1,10 +1,10 @@
 """NumPy files.
 
-A .npy file holds images. A .npz file holds `images` and, where they are known,
-`labels`; or, for every split, `x_train` and `y_train`, or `train_images` and
-`train_labels`; in any case. Images are uint8 `[N, H, W, 3]`, `[N, H, W, 1]` or
-`[N, H, W]`; labels whole numbers or words `[N]`, negative or "" where one is not known.
-Classes are numbered over all splits together.
+A .npy file holds images. A .npz file holds `images` and, if they are known, `labels`;
+or, for every split, `x_train` and `y_train`, or `train_images` and `train_labels`, in
+upper or lower case. Images are uint8 `[N, H, W, 3]`, `[N, H, W, 1]` or `[N, H, W]`;
+labels are whole numbers or text `[N]`, negative or "" if unknown. Classes are numbered
+over all splits together.
 """
 
 import contextlib
@@ -39,10 +39,10 @@ _NAMED = re.compile(
 
 
 class MappedSource(Source):
-    """Images of one size in a file that is mapped into memory, not read into it.
+    """Images of one size in a memory-mapped file.
 
     Args:
-        images: NumPy array as of `ArraySource`.
+        images: NumPy array, see `ArraySource`.
         name: Str.
     """
 
@@ -80,7 +80,7 @@ def find_arrays(path):
 
 
 def _require_memory(path):
-    """Refuses an archive whose arrays do not fit into memory, before any is taken."""
+    """Refuses an archive whose arrays do not fit into memory, before reading any."""
     with zipfile.ZipFile(path) as archive:
         size = sum(entry.file_size for entry in archive.infolist())
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -152,7 +152,7 @@ def _of_archive(path, names):
 
 @contextlib.contextmanager
 def _reading(path):
-    """What NumPy finds wrong with a file becomes one line."""
+    """Turns NumPy's errors about a file into one line."""
     try:
         yield
     except UserError:
@@ -162,7 +162,7 @@ def _reading(path):
 
 
 def _require_images(path, name, images):
-    """Refuses what `ArraySource` would, with the file and the cure."""
+    """Refuses what `ArraySource` would refuse, with the file and what to do."""
     channels = images.shape[3:] in ((), (1,), (3,))
     if images.dtype == np.uint8 and images.ndim in (3, 4) and channels and images.size:
         if images.ndim == 4 or images.shape[2] not in (1, 3):
@@ -180,7 +180,7 @@ def _require_images(path, name, images):
 
 
 def _flat(path, name, labels):
-    """Labels `[N]` of whole numbers or words as a list, None where one is not known."""
+    """Labels `[N]`, whole numbers or text, as a list, with None for unknown ones."""
     labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
     if labels.dtype.kind == "f":
         labels = np.where(np.isnan(labels), -1.0, labels)  # as pandas has missing ones
@@ -201,8 +201,8 @@ def _numbered(path, raw, given):
     """Labels of every split as numbers of the classes of all splits together.
 
     Returns:
-        `(numbers, classes, notes)`: a dict from a split to ints; the names of classes,
-        None where no label is known; a list of str.
+        `(numbers, classes, notes)`: a dict from split to ints; the class names, None if
+        no label is known; a list of str.
     """
     together = [label for labels in raw.values() for label in labels]
     kinds = {type(label) for label in together}

@@ -1,8 +1,8 @@
 """A packed copy of a data set, as `--mode=prepare` writes it.
 
-A folder with `prepared.json`, and for each split TFRecord shards of `tf.train.Example`
-with `image/encoded`, and `image/class/label` and `image/filename` where known.
-`<split>.index.npz` has the place of every record, so that images are read by number;
+A folder with `prepared.json` and, for each split, TFRecord shards of `tf.train.Example`
+with `image/encoded` and, if known, `image/class/label` and `image/filename`.
+`<split>.index.npz` has the place of every record, so that images can be read by number;
 the checksum of a record is TFRecord's own.
 """
 
@@ -30,7 +30,7 @@ class PreparedSource(Source):
     Args:
         directory: Str, the folder.
         split: Str.
-        about: Dict, what `prepared.json` says of the split.
+        about: Dict, the description of the split in `prepared.json`.
     """
 
     encoded = True
@@ -90,7 +90,7 @@ def find_prepared(word, path):
         path: Str, its folder.
 
     Raises:
-        UserError: As of `describe`.
+        UserError: See `describe`.
     """
     names = tuple(describe(path)["splits"])
     return DataSet(word, names, lambda split: open_prepared(path, split))
@@ -107,8 +107,7 @@ def open_prepared(path, split):
         `PreparedSource`.
 
     Raises:
-        UserError: If there is no such split, or a file is missing or not as it was
-            written.
+        UserError: If there is no such split, or a file is missing or changed.
     """
     splits = describe(path)["splits"]
     if split not in splits:
@@ -141,7 +140,7 @@ def open_prepared(path, split):
 
 
 def describe(path):
-    """What `prepared.json` in a folder says, a dict.
+    """The content of `prepared.json` in a folder, a dict.
 
     Raises:
         UserError: If it cannot be read or is of another format.
@@ -166,7 +165,7 @@ def describe(path):
 
 
 def _require_whole(split):
-    """Raises ValueError if a split is not described as `prepare` does it."""
+    """Raises ValueError if a split's description is not like those of `prepare`."""
     if not all(key in split for key in _KEYS):
         raise ValueError(f"a split needs {', '.join(_KEYS)}")
     shards, sizes, *names = (split[key] for key in _KEYS)
@@ -182,5 +181,5 @@ def _is_list(kind, value):
 
 
 def index_path(directory, split):
-    """The file that has the place of every record of a split."""
+    """The file with the place of every record of a split."""
     return os.path.join(directory, f"{split}.index.npz")

@@ -9,14 +9,14 @@ class SequentialSource(Source):
     """A data set that can only be read in its own order, such as a large TFDS one.
 
     Args:
-        dataset: Unbatched `tf.data.Dataset` of what `parse` takes, in an order that is
-            always the same.
+        dataset: Unbatched `tf.data.Dataset` of elements for `parse`, always in the same
+            order.
         num_examples: Int.
         class_names: Tuple of str, or None.
         image_shape: `(H, W, 3)` or None.
         name: Str.
         parse: Callable in graph mode from an element to `(image, label)` or `image`,
-            images uint8 `[H, W, 3]`; None where the elements are that already.
+            images uint8 `[H, W, 3]`; None if the elements are that already.
         labels: Int `[N]`, a function that reads it, or None.
         file_names: List of `N` str, a function that reads it, or None.
     """

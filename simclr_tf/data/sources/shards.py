@@ -1,4 +1,4 @@
-"""TFRecord files by their names: shards, and the splits that the names say."""
+"""Shards and splits of TFRecord files, recognised by their names."""
 
 import collections
 import glob
@@ -14,15 +14,15 @@ _RECORDS = re.compile(r".*\.(tfrecords?|tfrec)(\.gz)?(-\d{5}-of-\d{5})?", re.IGN
 
 
 def is_records(path):
-    """Whether a name or pattern is one of TFRecord files."""
+    """Whether a name or pattern is that of TFRecord files."""
     name = os.path.basename(path)
     return bool(_RECORDS.fullmatch(name) or _SHARD.fullmatch(name))
 
 
 def shards(prefix):
-    """The files `prefix-00000-of-00010` and so on, sorted; empty if there are none.
+    """The sorted files `prefix-00000-of-00010` and so on; empty if there are none.
 
-    Those of several splits are taken together: `prefix-train.tfrecord-00000-of-00010`.
+    Shards of several splits are taken together: `prefix-train.tfrecord-00000-of-00010`.
 
     Raises:
         UserError: If one is missing.
@@ -64,7 +64,7 @@ def complete(word, files):
 
 
 def split_of(name):
-    """The split that a part of a file's name says, if one does."""
+    """The split that a part of a file's name stands for, if any."""
     words = re.split(r"[-_.]", _SHARD.sub(r"\1", name))
     meanings = {meaning(word) for word in words} - {None}
     return meanings.pop() if len(meanings) == 1 else None

@@ -7,15 +7,15 @@ from simclr_tf.data.sources.base import Source
 
 
 class Subset(Source):
-    """Some examples of a source, in order of their number there; classes stay.
+    """Some examples of a source, in the source's order and with its classes.
 
     Args:
-        source: `Source`. Where it has random access, the subset has; else it is
-            filtered, and what is left out is not decoded.
+        source: `Source`. If it has random access, so does the subset; otherwise it is
+            filtered, without decoding what is left out.
         indices: Ints in `0 .. N - 1`, each once.
 
     Raises:
-        ValueError: If there is none, or one is out of range or there twice.
+        ValueError: If there are none, or one is out of range or occurs twice.
 
     Example:
         >>> from simclr_tf.data import open_source

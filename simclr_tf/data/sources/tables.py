@@ -1,8 +1,8 @@
 """Rows of CSV as spreadsheets write it, and of Parquet.
 
-CSV is read by Python's `csv` module: pyarrow's reader refuses rows that are short, and
-takes the label 01 for 1. What the module leaves open is decided here: the encoding by
-the first bytes, and the delimiter by the header, which must name the column `path`.
+CSV is read by Python's `csv` module, because pyarrow's reader refuses rows that are too
+short and reads the label 01 as 1. Two choices are made here: the encoding by the first
+bytes, and the delimiter by the header, which must have the column `path`.
 """
 
 import csv
@@ -22,11 +22,11 @@ def read(path):
     """The rows of a .csv, .tsv or .parquet file, and its columns.
 
     Returns:
-        `(rows, columns)`: list of `(number, dict)`, of text by each of `COLUMNS`, ""
-        where nothing is; and the names of all columns, in small letters.
+        `(rows, columns)`: list of `(number, dict)` with text for each of `COLUMNS`, ""
+        if missing; and the names of all columns in lower case.
 
     Raises:
-        UserError: If it cannot be read, or has no column path, or one twice.
+        UserError: If it cannot be read, or has no column path, or a column twice.
     """
     try:
         is_parquet = path.lower().endswith(".parquet")
@@ -59,7 +59,7 @@ def _csv_rows(path):
 
 
 def _parsed(text, delimiter):
-    """`(line, fields)` of every row that holds something.
+    """`(line, fields)` of every row that is not empty.
 
     Raises:
         csv.Error: If a quoted field does not end.
@@ -108,7 +108,7 @@ def _parquet_rows(path):
 
 
 def _values(path, name, column):
-    """The values of a Parquet column, which must be words, or numbers but for paths."""
+    """The values of a Parquet column: text, or numbers except for paths."""
     from pyarrow import types
 
     kind = column.type.value_type if types.is_dictionary(column.type) else column.type
@@ -128,7 +128,7 @@ def _values(path, name, column):
 
 
 def _text(path, encoded):
-    """Text of the encodings that spreadsheets write."""
+    """Decodes text in the encodings that spreadsheets write."""
     for start, what in _FOREIGN.items():
         if encoded.startswith(start):
             raise UserError(f"--dataset={path} is {what}, no text: save it as CSV.")
@@ -148,7 +148,7 @@ def _text(path, encoded):
 
 
 def _delimiter(header):
-    """The sign that parts the header so that a column is called path; else a comma."""
+    """The delimiter with which the header has a column path, or a comma."""
     for sign in _DELIMITERS:
         if "path" in map(_column, header.split(sign)):
             return sign
@@ -160,7 +160,7 @@ def _column(name):
 
 
 def _row(values):
-    """The known columns of a row as text; what is not there is empty."""
+    """The known columns of a row as text; missing ones are empty."""
     return {name: _as_text(values.get(name)) for name in COLUMNS}
 
 

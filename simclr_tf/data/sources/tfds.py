@@ -28,13 +28,13 @@ _DEFAULT_HOST = "storage.googleapis.com"
 def find_tfds(name, data_dir=None):
     """A data set of TensorFlow Datasets, downloaded first if it is not there.
 
-    What is prepared is read without any network. Small ones whose images have one size
+    Prepared data sets are read without a network. Small ones with images of one size
     are kept in memory, which gives them random access; others are read in their own
     order.
 
     Args:
         name: Str, such as "cifar10" or "imagenet2012_subset/1pct"; or the folder of a
-            prepared one.
+            prepared data set.
         data_dir: Str or None, where data sets are kept.
 
     Returns:
@@ -103,7 +103,7 @@ def _open(tfds, builder, name, split):
 
 
 def _builder(tfds, name, data_dir):
-    """The prepared builder of a name."""
+    """The prepared builder for a name."""
     if is_prepared(name):
         try:
             return tfds.builder_from_directory(name)
@@ -138,7 +138,7 @@ def _builder(tfds, name, data_dir):
 
 
 def _prepare(tfds, builder):
-    """Downloads and prepares; without a network, from source files that are there."""
+    """Downloads and prepares; without a network, from source files on the disk."""
     manual = os.path.join(builder._data_dir_root, "downloads", "manual")
     has_sources = os.path.isdir(manual) and bool(os.listdir(manual))
     if not has_sources:
@@ -149,7 +149,7 @@ def _prepare(tfds, builder):
 
 
 def _require_network(builder):
-    """Refuses at once what would be tried again for minutes.
+    """Fails immediately where downloads would be retried for minutes.
 
     Raises:
         ConnectionError: If no server of the data set has an address within 5 s.

@@ -28,7 +28,7 @@ _GZIP = b"\x1f\x8b"
 
 @dataclasses.dataclass(frozen=True)
 class Keys:
-    """What the features of an example are called.
+    """Names of the features of an example.
 
     Attributes:
         image: Str, the encoded picture, bytes.
@@ -47,10 +47,10 @@ DEFAULT_KEYS = Keys()
 def find_records(word, files, keys=DEFAULT_KEYS):
     """TFRecord files, gzip-ed or not, read in their own order.
 
-    Files whose names say train, test or the like, of two kinds at least, are splits.
-    Labels are ints from 0, or names of classes, numbered over all splits together. Ints
-    that begin at 1 or later, or leave most numbers out, are numbered anew in their
-    order. A negative or missing one is an unlabelled example.
+    Files with train, test or the like in their names, of at least two kinds, are
+    splits. Labels are ints from 0 or class names, numbered over all splits together.
+    Ints that begin at 1 or later, or leave most numbers out, are renumbered in their
+    order. A negative or missing label means an unlabelled example.
 
     Args:
         word: Str, what the user asked for.
@@ -61,7 +61,7 @@ def find_records(word, files, keys=DEFAULT_KEYS):
         `DataSet`.
 
     Raises:
-        UserError: If one is cut or no TFRecord file, or an example has no image.
+        UserError: If a file is truncated or not TFRecord, or an example has no image.
     """
     of_split = collections.defaultdict(list)
     for file in files:
@@ -91,7 +91,7 @@ def find_records(word, files, keys=DEFAULT_KEYS):
 
 @dataclasses.dataclass(frozen=True)
 class _Records:
-    """A split, not yet read."""
+    """A split that has not been read yet."""
 
     word: str
     split: str | None
@@ -100,7 +100,7 @@ class _Records:
     scanned: typing.Callable
 
     def source(self, policy):
-        """The examples as a `SequentialSource`, without those of which no header is."""
+        """The examples as a `SequentialSource`, without those that have no header."""
         scanned = self.scanned(policy)
         if not scanned[self.split]:
             raise UserError(f"--dataset={self.word} holds no example.")
@@ -136,7 +136,7 @@ class _Records:
         )
 
     def _parsed(self, record, label, policy):
-        """The image, empty where it cannot be decoded, and its label."""
+        """The image, empty if it cannot be decoded, and its label."""
         spec = {self.keys.image: tf.io.FixedLenFeature([], tf.string)}
 
         def decoded(record):
@@ -148,7 +148,7 @@ class _Records:
 
 
 def _without_bad(source, problems, policy):
-    """The source without the examples that have a problem, which it tells."""
+    """The source without bad examples, which are reported."""
     names = source.file_names()
     bad = [
         (names[number] if names else f"image {number} of {source.name}", problem)
@@ -216,7 +216,7 @@ def _whole(word, file, keys, label):
 
 
 def _records(files):
-    """The records of files, each unpacked as its first bytes say."""
+    """The records of files, unpacked as each file's first bytes require."""
     parts = [
         tf.data.TFRecordDataset(
             file, compression_type="GZIP" if tree.read(file, 2) == _GZIP else None
@@ -230,7 +230,7 @@ def _records(files):
 
 
 def _numbers(word, raw, keys):
-    """Labels as numbers of classes, the names of classes, and what to say of them."""
+    """Labels as class numbers, the class names, and notes for the user."""
     known = [label for label in raw if label is not None]
     kinds = {type(label) for label in known}
     if len(kinds) > 1:
