@@ -42,7 +42,10 @@ def read(found, arrays, prefix):
     linear = _linear_head(arrays, prefix, channels)
     found.arrays |= {name: arrays[theirs].T for name, theirs in linear.items()}
     parts = _parts_of_projection_head(arrays, re.sub(r"\w+\.$", "", prefix))
-    layers = [{kind: arrays[n] for kind, n in part.items()} for part in parts]
+    layers = [
+        {kind: np.asarray(arrays[name], np.float32) for kind, name in part.items()}
+        for part in parts
+    ]
     if not _are_ours(layers, channels):
         return {*linear.values()}
     for number, (dense, norm) in enumerate(_pairs(layers)):

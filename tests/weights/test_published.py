@@ -215,6 +215,18 @@ def test_what_the_encoder_has_left_over_is_refused(tmp_path):
         export.import_checkpoint(str(tmp_path / "b"))
 
 
+def test_what_the_encoder_of_tf2_has_left_over_is_refused(tmp_path):
+    values = published.random_values(published.names("tf2", "r18_32"))
+    for owner in ("other", "resnet_model"):
+        (tmp_path / owner).mkdir()
+        more = {f"model/{owner}/scale": np.ones(2, "float32")}
+        write_tf2(values | more, tmp_path / owner)
+    assert export.import_checkpoint(str(tmp_path / "other")).step == 7
+    message = "1 are left over.*\n.*model/resnet_model/scale"
+    with pytest.raises(UserError, match=message):
+        export.import_checkpoint(str(tmp_path / "resnet_model"))
+
+
 @pytest.mark.parametrize("shape", [[32, 16], [32]])
 def test_a_projection_head_of_another_kind_is_refused(shape, tmp_path):
     values = published.random_values(published.names("tf1", "r18_32"))
