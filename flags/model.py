@@ -7,7 +7,8 @@ from flags import values
 values.string(
     "encoder",
     "resnet",
-    "resnet, or a network of keras.applications such as MobileNetV2.",
+    "resnet, a network of keras.applications such as MobileNetV2, or the folder of a "
+    "KerasHub preset.",
 )
 values.one_of(
     "stem",

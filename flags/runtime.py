@@ -29,7 +29,8 @@ values.string(
     "source",
     None,
     "import: a checkpoint or SavedModel of the published SimCLR code, or a ResNet of "
-    "PyTorch (torchvision, lightly, solo-learn) as .safetensors, .pth or .ckpt.",
+    "PyTorch (torchvision, lightly, solo-learn) as .safetensors, .pth or .ckpt; with "
+    "--encoder=NAME, weights of that network (.h5) or the folder of a KerasHub preset.",
 )
 values.string(
     "checkpoint",

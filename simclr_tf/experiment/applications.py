@@ -10,6 +10,8 @@ from tensorflow import keras
 from simclr_tf.errors import UserError
 from tf_models import input_normalization
 
+ORIGIN = "keras.applications"
+
 
 def build(name, image_size, normalization="none", any_size=False):
     """A network from images in [0, 1] to features, with random weights.
@@ -51,9 +53,21 @@ def own_normalization(name):
     Returns:
         Str, see `tf_models.input_normalization.constants`.
     """
-    preprocess = inspect.getmodule(_maker(name)).preprocess_input
+    return normalization_of(inspect.getmodule(_maker(name)).preprocess_input)
+
+
+def normalization_of(preprocess):
+    """What a function makes of images, from a few of its values.
+
+    Args:
+        preprocess: Callable on float images `[B, H, W, 3]` in 0..255.
+
+    Returns:
+        Str, see `tf_models.input_normalization.constants`.
+    """
     pixels = np.array([[0, 0, 0], [255, 255, 255], [255, 0, 0]], np.float32)
-    black, white, red = preprocess(pixels[:, np.newaxis, np.newaxis].copy())[:, 0, 0]
+    values = np.asarray(preprocess(pixels[:, np.newaxis, np.newaxis].copy()))
+    black, white, red = values[:, 0, 0]
     if red[0] == black[0]:
         return "caffe"  # red comes last
     deviations = 1 / (white - black)
@@ -61,6 +75,11 @@ def own_normalization(name):
     if np.allclose(numbers, sum(input_normalization.constants("imagenet"), ())):
         return "imagenet"
     return ",".join(f"{abs(number):.7g}" for number in numbers)
+
+
+def first_line(error):
+    """Str, of what an error says, or its class."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def load_weights(encoder, path):
@@ -80,10 +99,9 @@ def load_weights(encoder, path):
     try:
         network.load_weights(path)
     except Exception as error:  # h5py and Keras raise errors of any class
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UserError(
             f"no weights of {network.name} without its top, an .h5 or .weights.h5 "
-            f"file (..._notop.h5): {reason}"
+            f"file (..._notop.h5): {first_line(error)}"
         ) from error
     for variable in network.variables:
         if not np.isfinite(np.asarray(variable)).all():
@@ -105,7 +123,7 @@ def _maker(name):
         close = difflib.get_close_matches(name, ["resnet", *known], n=3)
         hint = f" Close: {', '.join(close)}." if close else ""
         raise UserError(
-            f"--encoder must be resnet or a network of keras.applications, got {name}."
-            f"{hint}"
+            "--encoder must be resnet, a network of keras.applications, or the folder "
+            f"of a KerasHub preset, got {name}.{hint}"
         )
     return known[name]

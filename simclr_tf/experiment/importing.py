@@ -5,7 +5,7 @@ import os
 
 from simclr_tf import optimizers
 from simclr_tf.errors import UserError
-from simclr_tf.experiment import applications, checkpoints, files, networks, saving
+from simclr_tf.experiment import checkpoints, files, hub_backbones, networks, saving
 from simclr_tf.weights import comparison, importing, layout, report
 
 _SMALL = 32  # pixels, where the stem is for small pictures and no other size is given
@@ -17,7 +17,7 @@ def import_run(config, flag_values, say=print):
     Args:
         config: `RunConfig`. Only what weights do not tell about networks is taken from
             it: `stem`, `input_normalization`, `ft_proj_selector`, the image size; and
-            `encoder` for networks of `keras.applications`.
+            `encoder` where they are of a network of `keras.applications` or KerasHub.
         flag_values: Dict, every flag and its value, for `flags.json`.
         say: Callable that prints a line for the user.
 
@@ -27,9 +27,8 @@ def import_run(config, flag_values, say=print):
     """
     folder = config.model_dir
     _require_new(folder)
-    with importing.naming(f"--source={config.source}"):
-        read = _resnet if config.model.encoder == "resnet" else _application
-        config, model, step = read(config, say)
+    read = _resnet if config.model.encoder == "resnet" else _network_of_keras
+    config, model, step = read(config, say)
     about = checkpoints.description(config, model, 0, train_steps=step)
     files.make_directory(folder)
     try:
@@ -46,40 +45,52 @@ def import_run(config, flag_values, say=print):
 
 def _resnet(config, say):
     """`(config, model, step)` of the ResNet at `--source`, of any origin."""
-    found, architecture = importing.read(
-        config.source, config.model.stem, config.model.input_normalization
-    )
-    config = _of(config, architecture)
-    model = networks.build_model(
-        config, optimizers.WarmupCosine(1.0, 0, 1), architecture.num_classes
-    )
-    layout.fill(found, model.encoder, model.projection_head, model.linear_head)
-    for line in _report(config, found, architecture):
-        say(line)
-    difference = comparison.compare(found.run, model.encoder)
-    if difference is None:
-        say("  compared   no: the source cannot run here")
-    else:
-        say(f"  compared   features differ by {difference:.1e} from the source's")
+    with _naming(config):
+        found, architecture = importing.read(
+            config.source, config.model.stem, config.model.input_normalization
+        )
+        config = _of(config, architecture)
+        model = networks.build_model(
+            config, optimizers.WarmupCosine(1.0, 0, 1), architecture.num_classes
+        )
+        layout.fill(found, model.encoder, model.projection_head, model.linear_head)
+        for line in _report(config, found, architecture):
+            say(line)
+        try:
+            difference = comparison.compare(found.run, model.encoder)
+            say(f"  compared   features differ by {difference:.1e} from the source's")
+        except comparison.CannotRun as reason:
+            say(f"  compared   no: {reason}")
     return config, model, found.step
 
 
-def _application(config, say):
-    """The same for the named network of `keras.applications`."""
-    word = config.model.input_normalization
+def _network_of_keras(config, say):
+    """The same of weights of the network that `--encoder` names."""
+    encoder, word = config.model.encoder, config.model.input_normalization
+    library = networks.library_of(encoder)
     if word == "auto":
-        word = applications.own_normalization(config.model.encoder)
+        word = library.own_normalization(encoder)
+    if library is hub_backbones:
+        encoder = os.path.abspath(encoder)
     network = dataclasses.replace(
-        config.model, input_normalization=word, proj_head_mode="none"
+        config.model,
+        encoder=encoder,
+        input_normalization=word,
+        proj_head_mode="none",
     )
     train = dataclasses.replace(config.train, train_mode="pretrain", ft_proj_selector=0)
     config = dataclasses.replace(config, model=network, train=train)
     model = networks.build_model(config, optimizers.WarmupCosine(1.0, 0, 1), None)
-    applications.load_weights(model.encoder, config.source)
-    say(f"keras.applications: {config.source}")
-    say(f"  model      {network.encoder} without its top")
+    with _naming(config):
+        library.load_weights(model.encoder, config.source)
+    say(f"{library.ORIGIN}: {config.source}")
+    say(f"  model      {networks.encoder_name(config)} without its top")
     say(f"  images     {config.data.image_size} px, normalization {word}")
     return config, model, 0
+
+
+def _naming(config):
+    return importing.naming(f"--source={config.source}")
 
 
 def _require_new(folder):
@@ -137,5 +148,7 @@ def _report(config, found, architecture):
     yield f"  matched    {len(found.arrays)} variables, none of the encoder missing"
     if found.assumed:
         yield f"  assumed    {', '.join(found.assumed)}"
+    if found.changed:
+        yield f"  changed    {'; '.join(found.changed)}"
     if found.left_over:
         yield f"  left over  {report.shortened(found.left_over)}"

@@ -1,11 +1,13 @@
 """From a `RunConfig` to networks, views, optimizer and models."""
 
+import os
+
 import tensorflow as tf
 from tensorflow import keras
 
 import tf_models
 from simclr_tf import keras_compat, optimizers
-from simclr_tf.experiment import applications
+from simclr_tf.experiment import applications, hub_backbones
 from simclr_tf.experiment.checkpoints import input_normalization, stem
 from simclr_tf.losses import NTXent
 from simclr_tf.training.classifier import Classifier
@@ -14,7 +16,7 @@ from simclr_tf.training.simclr import SimCLR
 
 
 def build_encoder(config):
-    """`tf_models.ResNet`, or the named network of `keras.applications`."""
+    """`tf_models.ResNet`, or the network of Keras that is named."""
     network, size = config.model, config.data.image_size
     if network.encoder == "resnet":
         return tf_models.ResNet(
@@ -29,7 +31,7 @@ def build_encoder(config):
             normalization=input_normalization(config),
             name="encoder",
         )
-    return applications.build(
+    return library_of(network.encoder).build(
         network.encoder,
         size,
         input_normalization(config),
@@ -38,11 +40,16 @@ def build_encoder(config):
     )
 
 
+def library_of(encoder):
+    """The module that makes an `--encoder` other than resnet."""
+    return hub_backbones if hub_backbones.is_one(encoder) else applications
+
+
 def encoder_name(config):
     """The encoder's name in the log: "ResNet-18 x 0.25"."""
     network = config.model
     if network.encoder != "resnet":
-        return network.encoder
+        return os.path.basename(os.path.normpath(network.encoder))
     parts = [f"ResNet-{network.resnet_depth}"]
     parts += [f"x {network.width_multiplier:g}"] * (network.width_multiplier != 1)
     parts += ["SK"] * (network.sk_ratio > 0) + ["SE"] * (network.se_ratio > 0)

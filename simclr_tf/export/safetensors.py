@@ -7,7 +7,7 @@ from simclr_tf import keras_compat
 from simclr_tf.errors import UserError
 from simclr_tf.export import _keras_file, torchvision_names
 from simclr_tf.export._format import Format
-from simclr_tf.weights import safetensors_file
+from simclr_tf.weights import comparison, safetensors_file
 
 _CONFIG = "tf_models.ResNet"
 
@@ -66,8 +66,16 @@ def load(file):
 
 
 def _read(file):
-    encoder = load(file)
-    return lambda images: encoder(images, training=False)
+    """Features in PyTorch, where it is installed; else of what `load` gives."""
+    encoder, run = load(file), comparison.of_own_file(file)
+
+    def features(images):
+        try:
+            return run(images, encoder)
+        except comparison.CannotRun:
+            return encoder(images, training=False)
+
+    return features
 
 
 FORMAT = Format("encoder.safetensors", write, _read)

@@ -5,6 +5,8 @@ import dataclasses
 
 import numpy as np
 
+from simclr_tf.weights import comparison
+
 
 @dataclasses.dataclass
 class Found:
@@ -21,9 +23,10 @@ class Found:
         normalization: Str, the `normalization` of `tf_models.ResNet`.
         sk_ratio: Float, the `sk_ratio`; None where the shapes are to say it.
         assumed: List of str, for the report, what neither names nor shapes tell.
+        changed: List of str, for the report, what computes the same in another way.
         step: Int, of the training, or 0.
         run: Callable that computes features as the source does, see
-            `comparison.compare`; or None.
+            `comparison.compare`.
     """
 
     origin: str
@@ -35,5 +38,6 @@ class Found:
     normalization: str = "none"
     sk_ratio: float | None = None
     assumed: list[str] = dataclasses.field(default_factory=list)
+    changed: list[str] = dataclasses.field(default_factory=list)
     step: int = 0
-    run: collections.abc.Callable | None = None
+    run: collections.abc.Callable = comparison.of_checkpoint

@@ -12,8 +12,9 @@ from simclr_tf.weights import (
 )
 
 _TAKEN = (
-    "Taken are checkpoints and SavedModels of the published SimCLR code, and ResNets "
-    "of PyTorch as .safetensors, .pth or .ckpt."
+    "Taken are checkpoints and SavedModels of the published SimCLR code, ResNets of "
+    "PyTorch as .safetensors, .pth or .ckpt, and, with --encoder=NAME, weights of "
+    "keras.applications."
 )
 _OTHERS = {  # what a file begins with
     b"\x89HDF": "an HDF5 file. For weights of keras.applications name their network: "
@@ -51,7 +52,7 @@ def read(path):
         return torch_names.read(*torch_file.read(path))
     if safetensors_file.is_one(head):
         arrays, metadata = safetensors_file.read(path)
-        return torch_names.read(arrays, ours=own_files.settings(metadata))
+        return own_files.describe(torch_names.read(arrays), metadata, path)
     for start, what in _OTHERS.items():
         if head.lstrip().startswith(start):
             raise UserError(what)

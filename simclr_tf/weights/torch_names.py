@@ -5,7 +5,6 @@
 | `conv1`, `bn1` | `encoder/stem_0` |
 | `layerG.B.conv1`, `.conv2`, `.conv3` and `bn1`, ... | `first`, `middle`, `last` |
 | `layerG.B.downsample.0`, `.1` | `shortcut/projection` |
-| `fc`; solo-learn's `classifier` | `linear_head` |
 
 In files of ours stands more, see `simclr_tf.export.torchvision_names`.
 
@@ -13,13 +12,13 @@ Around these stand prefixes such as `backbone.` or `module.encoder.`. In lightly
 `backbone.0`, `backbone.1`, ... a Sequential numbers the children of the network. Its
 own small network calls the projection `shortcut`, may keep statistics of several parts
 of a batch, and its ReLU behind `bn1` is no child, so that a Sequential of it has none.
-Projection heads there are of other layers than ours, with biases: they are left over.
+Of heads see `torch_heads`.
 """
 
 import re
 
 from simclr_tf.errors import UserError
-from simclr_tf.weights import comparison, report
+from simclr_tf.weights import comparison, report, torch_heads
 from simclr_tf.weights.found import Found
 
 _STEM = re.compile(r"(conv|bn)1\.(\w+)")
@@ -48,13 +47,12 @@ _KINDS = {
 }
 
 
-def read(arrays, step=0, ours=None):
+def read(arrays, step=0):
     """`Found`, from a dict of arrays by their names.
 
     Args:
         arrays: Dict from names to arrays.
         step: Int, of the training, or 0.
-        ours: Dict of what a file of ours says, see `own_files`; None of others.
     """
     prefix, names = as_torchvision(arrays)
     weights = {name: arrays[theirs] for name, theirs in names.items()}
@@ -68,12 +66,7 @@ def read(arrays, step=0, ours=None):
         assumed=["images normalised as for ImageNet (else --input_normalization)"],
         run=comparison.of_torchvision(weights),
     )
-    if ours:
-        found.origin, found.small_stem = "simclr-tf", ours["stem"]
-        found.variant, found.sk_ratio = ours["variant"], ours["sk_ratio"]
-        found.normalization = ours["normalization"]
-        found.assumed, found.run = [], None
-    elif "conv1.weight" in weights and weights["conv1.weight"].shape[-1:] == (3,):
+    if "conv1.weight" in weights and weights["conv1.weight"].shape[-1:] == (3,):
         found.assumed.append(f"the stem {found.small_stem} (else --stem)")
     has_kernels = "layer1.0.sk.conv1.weight" in names
     parts = ["middle/branches" if has_kernels else "middle", "last"]
@@ -85,11 +78,10 @@ def read(arrays, step=0, ours=None):
         if place is None:
             found.unmatched.append(theirs)
         else:
-            found.arrays[f"encoder/{place}"] = _transposed(arrays[theirs])
-    heads = _linear_head(arrays, prefix, found.arrays)
-    found.arrays |= {name: _transposed(arrays[key]) for name, key in heads.items()}
+            found.arrays[f"encoder/{place}"] = transposed(arrays[theirs])
     found.arrays |= _of_whole_batches(found.arrays)
-    used = {*names.values(), *heads.values()}
+    heads = torch_heads.read(found, arrays, prefix)
+    used = {*names.values(), *heads}
     found.left_over = [n for n in arrays if n not in used and not n.endswith(_COUNTER)]
     return found
 
@@ -188,17 +180,6 @@ def _of_whole_batches(encoder):
     return means
 
 
-def _linear_head(arrays, prefix, encoder):
-    """Our names of the linear classifier, and theirs; empty where there is none."""
-    channels = [encoder[n].size for n in encoder if n.endswith("last/gamma")]
-    for name in (f"{prefix}fc", f"{prefix}linear", "classifier"):
-        weight, bias = f"{name}.weight", f"{name}.bias"
-        if weight in arrays and bias in arrays and arrays[weight].ndim == 2:
-            if arrays[weight].shape[1] == max(channels, default=0):
-                return {"linear_head/kernel": weight, "linear_head/bias": bias}
-    return {}
-
-
-def _transposed(array):
+def transposed(array):
     """OIHW as HWIO, and a matrix turned."""
     return array.transpose(2, 3, 1, 0) if array.ndim == 4 else array.T

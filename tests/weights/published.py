@@ -19,9 +19,18 @@ NORM = ("gamma", "beta", "moving_mean", "moving_variance")
 
 
 def literal_names(code, network):
-    """List of `(name, shape)` of a network, as the code "tf1" or "tf2" wrote it."""
+    """List of `(name, shape)` of a network, as the code "tf1" or "tf2" wrote it.
+
+    "r18_224" is "r18_32" with the first kernel of large images.
+    """
     with open(NAMES, encoding="utf-8") as file:
-        return json.load(file)[code][network]
+        listed = json.load(file)[code][network.replace("18_224", "18_32")]
+    if network != "r18_224":
+        return listed
+    kernel = [3, 3, 3, 64]
+    return [
+        (name, [7, 7, 3, 64] if shape == kernel else shape) for name, shape in listed
+    ]
 
 
 def names(code, network):

@@ -83,7 +83,8 @@ def test_other_files_are_refused_in_one_line(network, tmp_path, capsys):
         ("MobileNetV2", diverged, "values that are not finite"),
         ("VGG16", whole, "no weights of vgg16 without its top"),
         ("resnet", whole, "an HDF5 file. For weights of keras.applications"),
-        ("Resnet50", whole, "--encoder must be resnet or a network of keras"),
+        ("resnet", tmp_path / "nowhere", "--encoder=NAME, weights of keras.applicat"),
+        ("Resnet50", whole, "run.py: --encoder must be resnet, a network of keras"),
     ):
         assert command(*asked, f"--encoder={encoder}", f"--source={source}") == 2
         error = capsys.readouterr().err

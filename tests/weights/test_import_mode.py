@@ -103,6 +103,7 @@ def test_the_report(home, tmp_path, capsys):
     assert "assumed    images normalised as for ImageNet" in out
     assert "the stem cifar_padded (else --stem)" in out
     assert "left over  projector.0.bias" in out
+    assert "compared   no: torchvision has no network of this width" in out
     before = sorted(path.name for path in (tmp_path / "run").iterdir())
     assert command(*arguments) == 2
     assert "holds a run: --mode=import needs a new folder" in capsys.readouterr().err

@@ -14,6 +14,7 @@ from tests.weights.published import IMAGES, NORM, assert_same, write_tf2
 RESNETS = {}  # those of the paper, see tests/conftest.py
 RECIPES = {
     "r18_32": {"bottleneck": False, "blocks": (2, 2, 2, 2), "small": True},
+    "r18_224": {"bottleneck": False, "blocks": (2, 2, 2, 2)},
     "r50_224": {"bottleneck": True, "blocks": (3, 4, 6, 3)},
     "r50_sk_224": {"bottleneck": True, "blocks": (3, 4, 6, 3), "sk": True},
 }
@@ -114,13 +115,20 @@ def write_saved_model(values, folder):
     tf.saved_model.save(module, str(folder))
 
 
-@pytest.mark.parametrize("write", [write_tf2, write_saved_model])
-def test_tf2_of_resnet_18(write, tmp_path):
-    values = published.random_values(published.names("tf2", "r18_32"))
+@pytest.mark.parametrize(
+    "write,kind",
+    [
+        (write_tf2, "r18_32"),
+        (write_tf2, "r18_224"),
+        (write_saved_model, "r18_32"),
+    ],
+)
+def test_tf2_of_resnet_18(write, kind, tmp_path):
+    values = published.random_values(published.names("tf2", kind))
     write(values, tmp_path)
     imported = export.import_checkpoint(str(tmp_path))
     network = network_of_tf2(values, list(paths_of_r18()))
-    expected = np.array(network.features(IMAGES, **RECIPES["r18_32"]))
+    expected = np.array(network.features(IMAGES, **RECIPES[kind]))
     assert_same(imported.encoder(IMAGES), expected)
     assert imported.step == (7 if write is write_tf2 else 0)
     assert_heads_are_theirs(
@@ -205,6 +213,18 @@ def test_what_the_encoder_has_left_over_is_refused(tmp_path):
     published.write_tf1(str(tmp_path / "b"), values | more)
     with pytest.raises(UserError, match="1 are left over.*\n.*base_model/conv2d/scale"):
         export.import_checkpoint(str(tmp_path / "b"))
+
+
+def test_what_the_encoder_of_tf2_has_left_over_is_refused(tmp_path):
+    values = published.random_values(published.names("tf2", "r18_32"))
+    for owner in ("other", "resnet_model"):
+        (tmp_path / owner).mkdir()
+        more = {f"model/{owner}/scale": np.ones(2, "float32")}
+        write_tf2(values | more, tmp_path / owner)
+    assert export.import_checkpoint(str(tmp_path / "other")).step == 7
+    message = "1 are left over.*\n.*model/resnet_model/scale"
+    with pytest.raises(UserError, match=message):
+        export.import_checkpoint(str(tmp_path / "resnet_model"))
 
 
 @pytest.mark.parametrize("shape", [[32, 16], [32]])

@@ -107,7 +107,9 @@ def assert_is_the_network(imported, values, paths, convolutions, recipe):
 
 
 @pytest.mark.parametrize("code", ["tf1", "tf2"])
-@pytest.mark.parametrize("sk,se", [(True, False), (False, True), (True, True)])
+@pytest.mark.parametrize(
+    "sk,se", [(False, False), (True, False), (False, True), (True, True)]
+)
 def test_features(code, sk, se, tmp_path):
     counts = RESNETS[50][1]
     convolutions = list(convolutions_of_bottlenecks(counts, sk, se))
