@@ -2,7 +2,8 @@
 
 Of each there are then `FOLDER/<kind>/model` and `FOLDER/<kind>/expected.npz`: what
 `predict` gives of `IMAGES`, what it gives where the same weights compute in float32,
-the preprocessed images, and the number of weights in the SavedModel.
+the preprocessed images, and the number of weights in the SavedModel. The export does
+not read back what it wrote: the tests do, in every loader.
 """
 
 import os
@@ -14,6 +15,7 @@ from tensorflow import keras
 
 import simclr_tf
 import tf_models
+from simclr_tf.export import _format
 from tests import processor
 
 IMAGES = np.random.RandomState(0).randint(0, 256, (3, 20, 24, 3)).astype("uint8")
@@ -152,6 +154,8 @@ def main(folder):
     two = [tf.config.LogicalDeviceConfiguration()] * 2
     (cpu,) = tf.config.list_physical_devices("CPU")
     tf.config.set_logical_device_configuration(cpu, two)
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    _format.compare = lambda *_: None
     for kind, (_, policy, _) in KINDS.items():
         mirrored = kind == "mirrored"
         model = train_on_two_replicas() if mirrored else stir(make_model(kind, policy))
