@@ -26,6 +26,8 @@ _NOT_REMEMBERED = (
     "export_formats",
     "preview_images",
     "preview_pairs",
+    "report",
+    "report_images",
     "distribution",
     "num_cpu_replicas",
     "use_tpu",

@@ -7,10 +7,12 @@ from flags import values
 values.one_of(
     "mode",
     "train",
-    "train eval train_then_eval export embed import preview prepare check".split(),
+    "train eval train_then_eval export embed report import preview prepare "
+    "check".split(),
     "eval: judge the newest checkpoint, then each new one until the training is done; "
     "see --eval_timeout. export: only write what --export_formats says, a SavedModel; "
     "eval and train_then_eval write it too. embed: write the features of --eval_split. "
+    "report: write a page about the run, report.html; train_then_eval does so too. "
     "import: make a run of the weights at --source; what network they are of shows in "
     "them. preview: write pictures of random training images beside their views; it "
     "takes the flags of a training. prepare: write a packed copy of --dataset to "

@@ -29,6 +29,8 @@ _UNCOMPARED = {
     "from_scratch",
     "preview_images",
     "preview_pairs",
+    "report",
+    "report_images",
     "embed_formats",
     "export_formats",
     "eval_timeout",

@@ -117,6 +117,8 @@ OURS = {
     "small_view_max_area": 0.14,
     "augment_on": "host",
     "allow_outside_paths": False,
+    "report": True,
+    "report_images": 2000,
 }
 GIVEN = {"dataset": "cifar10", "model_dir": "run"}
 
@@ -242,6 +244,8 @@ CHANGED = {
     "tfrecord_label_key": "l",
     "tfrecord_name_key": "n",
     "allow_outside_paths": True,
+    "report": False,
+    "report_images": 50,
     "micro_batch_size": 0,  # of pretrain; see below
     "num_small_views": 0,  # of pretrain; see below
     "small_view_size": 48,
