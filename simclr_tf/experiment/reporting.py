@@ -6,30 +6,21 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from simclr_tf import atomic, data, report
-from simclr_tf.augmentation import EvaluationCrop
-from simclr_tf.data import preview
+from simclr_tf import atomic, report
 from simclr_tf.errors import UserError
-from simclr_tf.evaluation import extract_features
+from simclr_tf.evaluation import features
 from simclr_tf.experiment import (
     checkpoints,
     files,
     loading,
     networks,
-    reading,
+    sampling,
     splits,
-    views,
 )
 from simclr_tf.experiment.config import RunConfig
-from simclr_tf.report import contents, filters, folder, machine, pictures, repeating
-from simclr_tf.training import _common
+from simclr_tf.report import filters, folder, machine, repeating
 
-_THUMBNAIL = 96
-_GALLERY = 6  # images
-_PAIRED = 256  # images whose views are compared
 _NO_FILTERS = "the first layer has no filters on colours."
-# What reading images may end in; whatever else fails is a mistake of ours.
-_FAILURES = (UserError, OSError, tf.errors.OpError)
 
 
 def write(config, say=print):
@@ -45,16 +36,21 @@ def write(config, say=print):
     Raises:
         UserError: If there is no checkpoint, or the folder cannot be written.
     """
-    found = collect(config, say)
+    page, pairs = report.render(collect(config, say))
     files.make_directory(config.model_dir)
-    page, pairs = report.render(found)
-    paths = [os.path.join(config.model_dir, "report.html")]
-    atomic.write(paths[0], page.encode("utf-8", "replace"))
+    contents = {"report.html": page.encode("utf-8", "replace")}
     if pairs is not None:
-        paths.append(os.path.join(config.model_dir, "report_pairs.csv"))
-        atomic.write(paths[1], pairs.encode("utf-8", "surrogateescape"))
-    for path in paths:
-        say(f"Report: {path}")
+        contents["report_pairs.csv"] = pairs.encode("utf-8", "surrogateescape")
+    paths = []
+    for name, content in contents.items():
+        paths.append(os.path.join(config.model_dir, name))
+        try:
+            atomic.write(paths[-1], content)
+        except OSError as error:
+            raise UserError(
+                f"--model_dir: {paths[-1]} cannot be written: {error.strerror}."
+            ) from error
+        say(f"Report: {paths[-1]}")
     return paths
 
 
@@ -78,164 +74,109 @@ def config_of(run_dir):
 
 
 def collect(config, say=print):
-    """Everything that the report of a run shows, as `report.Contents`.
+    """Everything that the report of a run shows.
+
+    Args:
+        config: `RunConfig`.
+        say: Callable that prints a line for the user.
+
+    Returns:
+        `report.Contents`.
 
     Raises:
         UserError: If there is no checkpoint.
     """
     prefix, flag = checkpoints.chosen(config, say)
     about = checkpoints.describe(prefix, flag)
-    run_dir = os.path.dirname(prefix)
     say(f"Report on {prefix}.")
     model, step = loading.load(config)
+    train = dataclasses.replace(config.train, train_mode=about["train_mode"])
+    config = dataclasses.replace(config, train=train)
+    run_dir = os.path.dirname(prefix)
+    curves = folder.read_curves(os.path.join(run_dir, "train"))
+    flags, results, notes = _written(run_dir, about)
+    mode = flags.get("mode", "train")
+    learned, judged = _open(config, mode, notes)
+    extract = features.extractor(model.encoder, constant=True)
+    samples = {
+        one: _of(one, lambda source: sampling.sample(config, extract, source))
+        for one in {learned, judged}
+    }
+    ranks = _of(judged, lambda one: sampling.ranks(config, model.encoder, prefix, one))
+    facts = _facts(config, model, step, about) | machine.speed(
+        curves, config.train.train_batch_size
+    )
+    if not isinstance(ranks, str):
+        curves["train/effective_rank"] = ranks
+    seed, defaults = about["seed"], RunConfig().flags()
+    weights = filters.first_filters(model.encoder.trainable_weights)
+    return report.Contents(
+        folder=config.model_dir,
+        title=os.path.basename(os.path.abspath(run_dir)),
+        facts=facts | machine.facts(),
+        flags=repeating.changed(flags, defaults),
+        command=repeating.command(flags, defaults, seed),
+        batch_size=config.train.train_batch_size,
+        train_mode=about["train_mode"],
+        num_classes=about["num_classes"] or _num_classes(samples[judged]),
+        step=step,
+        curves=curves,
+        results_step=results[0],
+        rows=results[1],
+        judged=samples[judged],
+        predicted=_predicted(config, model, about, samples[judged]),
+        learned=samples[learned],
+        gallery=_of(learned, lambda one: sampling.gallery(config, one, seed)),
+        projections=_of(
+            learned, lambda one: sampling.projections(config, model, one, seed)
+        ),
+        filters=_NO_FILTERS if weights is None else weights,
+        notes=notes,
+    )
+
+
+def _written(run_dir, about):
+    """Flags, `(step, rows)` of evaluators, and notes about what cannot be read."""
     notes = []
     flags = _or_note(lambda: folder.read_flags(run_dir))
     results = _or_note(lambda: folder.read_results(run_dir))
-    for found in (flags, results):
-        notes += [found] if isinstance(found, str) else []
-    flags = flags if isinstance(flags, dict) else about.get("flags", {})
-    results_step, rows = results if isinstance(results, tuple) else (None, {})
-    curves = folder.read_curves(os.path.join(run_dir, "train"))
-    # What was trained on depends on the mode that trained.
-    trained = dataclasses.replace(config, mode=flags.get("mode", "train"))
-    quiet = notes.append
+    if isinstance(flags, str):
+        notes.append(flags)
+        flags = about.get("flags", {})
+    if isinstance(results, str):
+        notes.append(results)
+        results = None, {}
+    return flags, results, notes
+
+
+def _open(config, mode, notes):
+    """The images that were trained on, and those that are judged; or notes."""
+    if config.data.dataset is None:
+        return 2 * ("no data set is known of this run: give --dataset.",)
+    # What is held out depends on the mode that trained.
+    trained = dataclasses.replace(config, mode=mode)
     learned = _or_note(lambda: splits.open_training(trained, lambda line: None))
-    judged = _or_note(lambda: splits.open_for_evaluators(config, False, quiet))
+    judged = _or_note(lambda: splits.open_for_evaluators(config, False, notes.append))
     if isinstance(judged, str) and not isinstance(learned, str):
-        notes.append(f"Judged on training images: {judged}")
+        notes.append(f"What follows shows training images, as of others: {judged}")
         judged = learned
-    samples = {
-        source: _or_note(lambda source=source: _sample(config, model, source))
-        for source in {learned, judged}
-    }
-    shown = samples[judged]
-    weights = filters.first_filters(model.encoder.trainable_weights)
-    return contents.Contents(
-        folder=config.model_dir,
-        title=os.path.basename(os.path.abspath(run_dir)),
-        facts={
-            "Encoder": f"{networks.encoder_name(config)}, "
-            f"{networks.parameter_count(model.encoder.trainable_variables):,} weights",
-            "Images": _described(config, about),
-            "Image size": f"{config.data.image_size} px",
-            "Steps": f"{step:,} of {about['train_steps']:,}"
-            if about.get("train_steps")
-            else f"{step:,}",
-            **machine.speed(curves, config.train.train_batch_size),
-            "Seed": str(about["seed"]),
-            **machine.facts(),
-        },
-        flags=repeating.changed(flags, RunConfig().flags()),
-        command=repeating.command(flags, RunConfig().flags(), about["seed"]),
-        batch_size=config.train.train_batch_size,
-        train_mode=about["train_mode"],
-        num_classes=about["num_classes"] or _classes(shown),
-        step=step,
-        curves=curves,
-        results_step=results_step,
-        rows=rows,
-        judged=shown,
-        predicted=_predicted(config, model, about, shown),
-        learned=samples[learned],
-        gallery=_or_note(lambda: _gallery(config, learned, about["seed"])),
-        projections=_or_note(lambda: _projections(config, model, learned, about)),
-        filters="The first layer has no filters on colours."
-        if weights is None
-        else weights,
-        notes=notes,
-    )
+    return learned, judged
+
+
+def _of(source, make):
+    """What a function makes of a source; of a note, the note."""
+    return source if isinstance(source, str) else _or_note(lambda: make(source))
 
 
 def _or_note(make):
     """What a function gives; where the user's files fail it, a str that says why."""
     try:
         return make()
-    except _FAILURES as error:
-        text = error.message if isinstance(error, tf.errors.OpError) else str(error)
-        return (text.splitlines() or [type(error).__name__])[0]
-
-
-def _sample(config, model, source):
-    """`Sample` of a source: random images of it, see `_part`; of a note, the note."""
-    if isinstance(source, str):
-        return source
-    part, rows = _part(source, config.report.report_images)
-    bad = data.BadImages(part, reading.policy(config))
-    batches = data.eval_batches(
-        part,
-        config.eval.eval_batch_size,
-        EvaluationCrop(config.data.image_size),
-        bad_images=bad,
-    )
-    small = []
-
-    def noted():
-        for batch in batches:
-            images = batch[0] if isinstance(batch, tuple) else batch
-            small.append(pictures.thumbnails(images, _THUMBNAIL))
-            yield batch
-
-    with bad.counted():
-        found = extract_features(model.encoder, noted(), part.num_examples)
-    kept = np.setdiff1d(np.arange(part.num_examples), bad.indices)
-    names = part.file_names() if part.names_at_hand else None
-    return contents.Sample(
-        split=source.name,
-        total=source.num_examples,
-        numbers=rows[kept],
-        thumbnails=np.concatenate(small)[kept],
-        features=found.features[kept],
-        labels=None if found.labels is None else found.labels[kept],
-        class_names=source.class_names,
-        files=None if names is None else [names[row] for row in kept],
-    )
-
-
-def _part(source, most):
-    """Up to `most` random images of a source, and their numbers in it.
-
-    Of a source that is read in order, the first.
-    """
-    rows = np.arange(min(most, source.num_examples))
-    if source.random_access and source.num_examples > most:
-        random = np.random.RandomState(0)
-        rows = np.sort(random.choice(source.num_examples, most, replace=False))
-    return data.Subset(source, rows), rows
-
-
-def _gallery(config, source, seed):
-    if isinstance(source, str):
-        return source
-    return preview.draw_rows(source, views.build_views(config, seed), _GALLERY, 1, seed)
-
-
-def _projections(config, model, source, about):
-    """Projections of the two views of training images, in inference mode."""
-    if isinstance(source, str):
-        return source
-    if about["train_mode"] != "pretrain":
-        return f"--train_mode={about['train_mode']} compares no views."
-    layers = views.build_views(config, about["seed"])[:2]
-    part, _ = _part(source, _PAIRED)
-    bad = data.BadImages(part, reading.policy(config))
-    batches = data.train_batches(
-        part, part.num_examples, 1, view=layers, seed=about["seed"], bad_images=bad
-    )
-    with bad.counted():
-        batch = next(iter(batches))
-    pair = batch[0] if part.num_classes else batch
-    return tuple(_project(model, view, config.eval.eval_batch_size) for view in pair)
-
-
-def _project(model, images, size):
-    projections = []
-    for start in range(0, len(images), size):
-        piece = model.encoder(images[start : start + size], training=False)
-        stages = _common.hidden_layers(
-            model.projection_head, _common.pooled(piece), training=False
-        )
-        projections.append(stages[-1].numpy())
-    return np.concatenate(projections)
+    except (UserError, OSError) as error:
+        text = str(error)
+    except tf.errors.OpError as error:
+        text = error.message
+    return (text.splitlines() or ["it cannot be read."])[0]
 
 
 def _predicted(config, model, about, sample):
@@ -248,13 +189,21 @@ def _predicted(config, model, about, sample):
     return np.argmax(model.classify(sample.features), axis=1)
 
 
-def _classes(sample):
-    known = not isinstance(sample, str) and sample.class_names
+def _num_classes(sample):
+    known = not isinstance(sample, str) and sample.has_labels
     return len(sample.class_names) if known else None
 
 
-def _described(config, about):
-    count = about.get("num_examples")
-    images = f"{count:,} images" if count else "images"
+def _facts(config, model, step, about):
+    """What was trained, in words."""
+    count, total = about.get("num_examples"), about.get("train_steps")
+    parameters = networks.parameter_count(model.encoder.trainable_variables)
     settings = config.data
-    return f"{images} of {settings.dataset}, split {settings.train_split}"
+    images = f"{count:,} images" if count else "images"
+    return {
+        "Encoder": f"{networks.encoder_name(config)}, {parameters:,} weights",
+        "Images": f"{images} of {settings.dataset}, split {settings.train_split}",
+        "Image size": f"{settings.image_size} px",
+        "Steps": f"{step:,} of {total:,}" if total else f"{step:,}",
+        "Seed": str(about["seed"]),
+    }

@@ -110,8 +110,8 @@ def draw_map(points, labels=None, names=None):
     """
     points = np.asarray(points, float)
     labels = np.zeros(len(points), int) if labels is None else np.asarray(labels)
-    axes = style.axes(520, 440)
-    size = float(np.clip(25_000 / max(len(points), 1), 12, 50))
+    axes = style.axes(420, 370)
+    size = float(np.clip(18_000 / max(len(points), 1), 8, 40))
     for label in np.unique(labels):
         rows = points[labels == label]
         color, marker = _look(label)

@@ -91,6 +91,7 @@ def svg(figure, name, label):
     markup = re.sub(r"<metadata>.*?</metadata>", "", markup, flags=re.DOTALL)
     head, rest = markup.split(">", 1)
     view_box = re.search(r'viewBox="[^"]*"', head)[0]
+    name = f"figure-{name}"
     # Names of parts are the same in every figure of matplotlib.
     rest = re.sub(r'\bid="', f'id="{name}-', rest)
     rest = rest.replace("url(#", f"url(#{name}-").replace('href="#', f'href="#{name}-')

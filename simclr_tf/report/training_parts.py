@@ -38,6 +38,11 @@ _CHARTS = (
         "Uniformity",
         "0 is a single point, -4 even on the sphere. Lower is more even.",
     ),
+    (
+        "effective_rank",
+        "Effective rank",
+        "How many directions features use (RankMe), at each checkpoint that was kept.",
+    ),
     ("supervised_loss", "Loss of the linear head", "In nats."),
     ("distillation_loss", "Loss of the student", "In nats."),
     ("gradient_norm", "Norm of the gradient", "Peaks are steps that shook it."),

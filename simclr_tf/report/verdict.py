@@ -80,8 +80,12 @@ def judge(evidence):
     advice = list(_advice(evidence, problems))
     if problems.keys() & {"collapse", "no_learning"}:
         return Verdict("no", "No, it did not learn.", reasons, advice)
-    if worth and worth[0] is False:
-        return Verdict("no", "No: its features are no better.", reasons, advice)
+    if worth and worth[0] == "worse":
+        headline = "No: its features are no better than those of an untrained network."
+        return Verdict("no", headline, reasons, advice)
+    if worth and worth[0] == "unclear":
+        headline = "Perhaps: an untrained network may be as good, by chance."
+        return Verdict("partly", headline, reasons, advice)
     if problems:
         headline = "It learned its task, but nothing of these labels."
         return Verdict("partly", headline, reasons, advice)
@@ -135,7 +139,10 @@ def _of_task(evidence, problems):
 
 
 def _worth(evidence):
-    """Whether the features beat those of an untrained network, and a sentence."""
+    """How features are beside those of an untrained network, and a sentence.
+
+    The first is "better", "unclear" (the interval has both), "worse", or None.
+    """
     trained = evidence.rows.get("trained", {})
     untrained = evidence.rows.get("untrained", {})
     names = [name for name in TITLES if f"{name}_top_1_accuracy" in trained]
@@ -149,12 +156,16 @@ def _worth(evidence):
         beside.append(f"{percent(untrained[key])} with an untrained network")
     if evidence.num_classes:
         beside.append(f"{percent(1 / evidence.num_classes)} by guessing")
-    better = trained.get(f"{key}_low", 0) > untrained[key] if both else None
+    compared = None
+    if both:
+        surely = trained.get(f"{key}_low", 0) > untrained[key]
+        rather = "unclear" if trained[key] > untrained[key] else "worse"
+        compared = "better" if surely else rather
     sentence = (
         f"Judged by {TITLES[name]}, the class is right for {percent(trained[key])} of "
         "the evaluation images"
     )
-    return better, f"{sentence}{', against ' * bool(beside)}{', '.join(beside)}."
+    return compared, f"{sentence}{', against ' * bool(beside)}{', '.join(beside)}."
 
 
 def _advice(evidence, problems):
