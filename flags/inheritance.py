@@ -28,6 +28,7 @@ _NOT_REMEMBERED = (
     "preview_pairs",
     "report",
     "report_images",
+    "runs",
     "distribution",
     "num_cpu_replicas",
     "use_tpu",

@@ -179,7 +179,8 @@ def _remembered():
 
 
 def _require_data_and_folder():
-    if FLAGS.model_dir is None and FLAGS.mode not in ("preview", "check"):
+    needs_no_folder = FLAGS.mode in ("preview", "check") or FLAGS.runs
+    if FLAGS.model_dir is None and not needs_no_folder:
         raise UserError("--model_dir must be given, the folder of the run; got none.")
     if FLAGS.dataset is None and FLAGS.mode not in ("export", "import", "report"):
         raise UserError(

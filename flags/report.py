@@ -16,3 +16,19 @@ values.integer(
     low=1,
     high=20_000,
 )
+values.string(
+    "runs",
+    None,
+    "report: folders of runs with commas between, to be shown side by side in "
+    "comparison.html of --model_dir, or of the current folder.",
+)
+
+
+@values.check
+def _runs_are_of_the_report(mode, runs):
+    if runs and mode != "report":
+        return (
+            f"--runs must not be given with --mode={mode}, got {runs}: it is for "
+            "--mode=report."
+        )
+    return None

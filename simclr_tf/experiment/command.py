@@ -42,10 +42,10 @@ def run(config, flag_values, say=print):
     if config.mode == "check":
         checking.check(config, say)
         return
-    files.require_possible(config.model_dir)  # before hours of work
     if config.mode == "report":
-        _reporting().write(config, say)
+        _reporting().show(config, say)
         return
+    files.require_possible(config.model_dir)  # before hours of work
     if config.mode == "import":
         importing.import_run(config, flag_values, say)
         return

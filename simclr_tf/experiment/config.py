@@ -141,6 +141,7 @@ class ReportConfig:
 
     report: bool = True
     report_images: int = 2000
+    runs: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -23,6 +23,25 @@ from simclr_tf.report import filters, folder, machine, repeating
 _NO_FILTERS = "the first layer has no filters on colours."
 
 
+def show(config, say=print):
+    """Writes the report of a run, or of `--runs` side by side.
+
+    Args:
+        config: `RunConfig`.
+        say: Callable that prints a line for the user.
+
+    Raises:
+        UserError: If there is nothing to report on, or it cannot be written.
+    """
+    if config.report.runs is None:
+        write(config, say)
+        return
+    runs = [os.path.expanduser(run.strip()) for run in config.report.runs.split(",")]
+    path = os.path.join(config.model_dir or "", "comparison.html")
+    report.compare(runs, path)
+    say(f"Report: {path}")
+
+
 def write(config, say=print):
     """Writes `report.html` and `report_pairs.csv` to the folder of a run.
 
@@ -36,6 +55,7 @@ def write(config, say=print):
     Raises:
         UserError: If there is no checkpoint, or the folder cannot be written.
     """
+    files.require_possible(config.model_dir)
     page, pairs = report.render(collect(config, say))
     files.make_directory(config.model_dir)
     contents = {"report.html": page.encode("utf-8", "replace")}

@@ -31,6 +31,7 @@ _UNCOMPARED = {
     "preview_pairs",
     "report",
     "report_images",
+    "runs",
     "embed_formats",
     "export_formats",
     "eval_timeout",

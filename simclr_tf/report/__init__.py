@@ -1,5 +1,6 @@
 """A page about a run, and its figures, each a function from arrays to a figure."""
 
+from simclr_tf.report.comparison import compare
 from simclr_tf.report.confusion import count_confusions, draw_confusion_matrix
 from simclr_tf.report.contents import Contents, Sample
 from simclr_tf.report.curves import draw_curves
@@ -15,6 +16,7 @@ __all__ = [
     "Contents",
     "Sample",
     "clusters",
+    "compare",
     "cosine_similarities",
     "count_confusions",
     "draw_confusion_matrix",

@@ -54,7 +54,7 @@ def draw_curves(lines, references=None):
     axes.set_xlabel("step")
     axes.locator_params(axis="x", nbins=5)
     if len(lines) > 1:
-        axes.legend(frameon=False, fontsize=10, labelcolor=style.INK, handlelength=2.8)
+        style.legend(axes, fontsize=10, handlelength=2.8)
     return axes.figure
 
 

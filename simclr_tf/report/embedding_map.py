@@ -10,6 +10,7 @@ from simclr_tf.report.neighbors import unit
 _MARKERS = "osD^vP*X<>"
 _MOST_NAMES = 12  # written on the map
 _UNKNOWN = -1
+_SPREAD = 1e-6  # of features of length 1: less is rounding
 _STEPS = 500  # half of the usual: groups have formed by then
 
 
@@ -28,7 +29,8 @@ def pca(features):
     if min(features.shape) < 2:
         return np.pad(features[:, :1], [(0, 0), (0, 1)]), 1.0
     found = decomposition.PCA(2, random_state=0)
-    points = found.fit_transform(features - features.mean(axis=0))
+    with np.errstate(invalid="ignore"):  # of images that are all alike
+        points = found.fit_transform(features - features.mean(axis=0))
     share = float(np.nan_to_num(found.explained_variance_ratio_).sum())
     return np.nan_to_num(points), share
 
@@ -48,11 +50,15 @@ def tsne(features, perplexity=30.0):
     from sklearn import manifold
 
     points = unit(features)
-    if len(points) < 5:
-        return pca(points)[0]
-    perplexity = min(perplexity, (len(points) - 1) / 3)
+    start, _ = pca(points)
+    spread = start[:, 0].std()
+    if len(points) < 5 or spread < _SPREAD:  # collapsed: scikit-learn would crash
+        return start
     found = manifold.TSNE(
-        perplexity=perplexity, init="pca", max_iter=_STEPS, random_state=0
+        perplexity=min(perplexity, (len(points) - 1) / 3),
+        init=1e-4 / spread * start,
+        max_iter=_STEPS,
+        random_state=0,
     )
     return found.fit_transform(points)
 

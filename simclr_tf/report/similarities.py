@@ -51,6 +51,5 @@ def draw_similarities(positives, negatives):
     axes.spines["left"].set_visible(False)
     axes.set_ylim(bottom=0)
     axes.margins(x=0.01)
-    handles, labels = axes.get_legend_handles_labels()
-    axes.legend(handles, labels, frameon=False, labelcolor=style.INK, loc="upper left")
+    style.legend(axes, loc="upper left")
     return axes.figure

@@ -5,7 +5,7 @@ from simclr_tf.report import curves, filters, pictures, style
 from simclr_tf.report.similarities import cosine_similarities, draw_similarities
 from simclr_tf.report.verdict import percent
 
-_CHARTS = (
+CHARTS = (
     (
         "contrast_loss",
         "Contrastive loss",
@@ -20,6 +20,11 @@ _CHARTS = (
         "supervised_acc",
         "Accuracy of the online linear head",
         "On the views that it trains on. The encoder does not learn from it.",
+    ),
+    (
+        "learning_rate",
+        "Learning rate",
+        "Rises over the warm-up, then falls along a cosine.",
     ),
     ("small_view_loss", "Loss of small views", "In nats."),
     (
@@ -47,7 +52,6 @@ _CHARTS = (
     ("distillation_loss", "Loss of the student", "In nats."),
     ("gradient_norm", "Norm of the gradient", "Peaks are steps that shook it."),
 )
-_RATE = "learning_rate"
 _FEW_PIXELS = 3
 _PICTURE = 160  # pixels, for dense screens
 
@@ -60,20 +64,28 @@ def curve_parts(contents):
             "are no curves."
         )
     charts = []
-    for name, title, text in _CHARTS:
-        curve = contents.curves.get(f"train/{name}")
+    for name, title, text in CHARTS:
+        curve = contents.curves.get(tag_of(name))
         if curve is not None:
-            beside = references(contents, name)
-            charts.append(_chart(name, title, text, curve, beside))
-    if _RATE in contents.curves:
-        text = "Rises over the warm-up, then falls along a cosine."
-        rate = contents.curves[_RATE]
-        charts.insert(3, _chart(_RATE, "Learning rate", text, rate, {}))
+            charts.append(_chart(name, title, text, curve, references(contents, name)))
     return charts
 
 
+def tag_of(name):
+    """The tag in TensorBoard of a curve that is shown."""
+    return name if name == "learning_rate" else f"train/{name}"
+
+
 def references(contents, name):
-    """What a curve is compared with: a dict from names to values."""
+    """What a curve is compared with.
+
+    Args:
+        contents: What has `curves`, `batch_size` and `num_classes` of a run.
+        name: Str, the curve.
+
+    Returns:
+        Dict from names to values.
+    """
     chance = contents.curves.get("train/contrast_loss_chance")
     if name == "contrast_loss" and chance is not None:
         return {"guessing": float(chance.values[-1])}

@@ -119,6 +119,7 @@ OURS = {
     "allow_outside_paths": False,
     "report": True,
     "report_images": 2000,
+    "runs": None,
 }
 GIVEN = {"dataset": "cifar10", "model_dir": "run"}
 
@@ -246,6 +247,7 @@ CHANGED = {
     "allow_outside_paths": True,
     "report": False,
     "report_images": 50,
+    "runs": None,  # of --mode=report
     "micro_batch_size": 0,  # of pretrain; see below
     "num_small_views": 0,  # of pretrain; see below
     "small_view_size": 48,
