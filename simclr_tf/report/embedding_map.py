@@ -9,6 +9,7 @@ from simclr_tf.report.neighbors import unit
 
 _MARKERS = "osD^vP*X<>"
 _MOST_NAMES = 12  # written on the map
+_NAME = np.array([0.14, 0.05])  # width and height of a name, of those of the map
 _UNKNOWN = -1
 _SPREAD = 1e-6  # of features of length 1: less is rounding
 _STEPS = 500  # half of the usual: groups have formed by then
@@ -125,8 +126,10 @@ def draw_map(points, labels=None, names=None):
             *rows.T, s=size, c=color, marker=marker, alpha=0.75, lw=0, zorder=2
         ).set_gid(f"points-{label}")
     if names is not None and len(np.unique(labels)) <= _MOST_NAMES:
-        for label in np.unique(labels[labels != _UNKNOWN]):
-            _write(axes, np.median(points[labels == label], axis=0), names[label])
+        shown = np.unique(labels[labels != _UNKNOWN])
+        middles = [np.median(points[labels == label], axis=0) for label in shown]
+        for label, place in zip(shown, _apart(middles, np.ptp(points, 0)), strict=True):
+            _write(axes, place, names[label])
     axes.set_axis_off()
     axes.margins(0.04)
     return axes.figure
@@ -138,6 +141,18 @@ def _look(label):
         return style.MUTED, "."
     color = style.SERIES[label % len(style.SERIES)]
     return color, _MARKERS[(label + label // len(style.SERIES)) % len(_MARKERS)]
+
+
+def _apart(middles, extent):
+    """Places of names that do not cover one another: the higher one moves up."""
+    width, height = _NAME * extent
+    free = []
+    for place in sorted(map(tuple, middles), key=lambda place: place[1]):
+        near = [other[1] for other in free if abs(other[0] - place[0]) < width]
+        low = max(near, default=-np.inf) + height
+        free.append((place[0], max(place[1], low)))
+    rank = np.argsort(np.argsort([place[1] for place in middles], kind="stable"))
+    return [free[number] for number in rank]
 
 
 def _write(axes, place, name):

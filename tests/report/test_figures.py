@@ -175,6 +175,14 @@ def test_the_pointer_finds_points_where_they_are_drawn():
     np.testing.assert_allclose(embedding_map.places(figure, points), shown, atol=1e-4)
 
 
+def test_names_on_a_map_do_not_cover_one_another():
+    middles = [(0.5, 0.5), (0.0, 0.5), (0.52, 0.49), (0.5, 0.51)]
+    placed = embedding_map._apart(middles, np.array([1.0, 1.0]))
+    np.testing.assert_allclose(placed[2], middles[2])
+    np.testing.assert_allclose(placed[1], middles[1])
+    np.testing.assert_allclose([placed[0][1], placed[3][1]], [0.54, 0.59])
+
+
 def test_filters_are_those_of_the_first_layer_that_sees_colours():
     weights = [np.zeros([7]), RANDOM.randn(3, 3, 3, 5), RANDOM.randn(3, 3, 3, 9)]
     assert report.first_filters(weights).shape == (3, 3, 3, 5)

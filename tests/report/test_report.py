@@ -61,7 +61,7 @@ def start(capsys):
 @pytest.fixture
 def copied(place, tmp_path):
     """A copy of the run, to take parts away from."""
-    return shutil.copytree(place / "run", tmp_path / "copy")
+    return shutil.copytree(place / "run", tmp_path / "run")
 
 
 class Page(HTMLParser):
@@ -136,15 +136,14 @@ def test_figures_have_names_and_headings_are_in_order(place):
     assert {link[1:] for link in links if link and link.startswith("#")} <= named
 
 
-def test_the_command_and_the_function_write_the_same(copied, start):
-    code, out, err = start("--mode=report", f"--model_dir={copied}")
-    assert (code, err) == (0, "")
-    by_command = (copied / "report.html").read_text()
+def test_the_function_writes_what_the_command_wrote(place, copied):
     said = []
     paths = simclr_tf.report.write(str(copied), said.append)
     assert paths == [str(copied / name) for name in ("report.html", "report_pairs.csv")]
-    assert (copied / "report.html").read_text() == by_command
-    assert out.splitlines() == said
+    assert said[1:] == [f"Report: {path}" for path in paths]
+    for name in ("report.html", "report_pairs.csv"):
+        found = (copied / name).read_text().replace(str(copied), str(place / "run"))
+        assert found == (place / "run" / name).read_text()
 
 
 def test_what_is_missing_is_a_note_in_its_place(copied, tmp_path, start):
@@ -175,9 +174,7 @@ def test_three_images_without_labels_are_enough(place, copied, tmp_path, start):
     assert (code, err) == (0, "")
     page = Page(copied / "report.html")
     assert "3 images of" in page.text and "k-means cluster" in page.text
-    assert page.notes == ["Not shown: There are no labels to compare with."] or any(
-        "no labels" in note for note in page.notes
-    )
+    assert any("no labels to compare with" in note for note in page.notes)
 
 
 def test_without_a_run_there_is_one_line(tmp_path, start):
