@@ -84,11 +84,15 @@ def _run(config, flag_values, strategy, chief, say):
         model, step = loading.load(config, strategy)
     _deliver(config, model, prefix, step, splits, strategy, say)
     if chief and config.mode == "train_then_eval" and config.report.report:
-        try:
-            _reporting().write(config, say)
-        except Exception as error:  # whatever it is, the run is done
-            reason = (str(error).splitlines() or [""])[0]
-            say(f"Warning: no report ({type(error).__name__}: {reason}).")
+        _report_at_end(dataclasses.replace(config, checkpoint=prefix), say)
+
+
+def _report_at_end(config, say):
+    try:
+        _reporting().write(config, say)
+    except Exception as error:  # whatever it is, the run is done
+        reason = (str(error).splitlines() or [""])[0]
+        say(f"Warning: no report ({type(error).__name__}: {reason}).")
 
 
 def _reporting():

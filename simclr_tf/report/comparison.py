@@ -6,9 +6,9 @@ import os
 from simclr_tf import atomic
 from simclr_tf.errors import UserError
 from simclr_tf.report import curves, folder, page, style, verdict
+from simclr_tf.report.repeating import PLACES
 from simclr_tf.report.training_parts import CHARTS, references, tag_of
 
-_PLACES = ("mode", "model_dir")
 _NONE = "-"
 
 
@@ -89,7 +89,7 @@ def differing(runs):
     Returns:
         List of `(flag, values)`, the second a list of str, a run each.
     """
-    names = sorted({name for run in runs for name in run.flags} - set(_PLACES))
+    names = sorted({name for run in runs for name in run.flags} - {*PLACES} | {"seed"})
     rows = []
     for name in names:
         values = [run.flags.get(name) for run in runs]

@@ -99,7 +99,7 @@ def _evaluator(name, title, run, row, figures):
     interval = "-" if None in ends else " to ".join(map(verdict.percent, ends))
     return {
         "evaluator": title,
-        "encoder": row if not run or row != "trained" else run,
+        "encoder": ", ".join(filter(None, (run, row))),
         "trained": row == "trained",
         "share": round(figures[f"{name}_top_1_accuracy"], 3),
         "interval": interval,

@@ -3,7 +3,7 @@
 import shlex
 
 # What says where, not what.
-_PLACES = ("mode", "model_dir", "seed", "report", "report_images", "runs")
+PLACES = ("mode", "model_dir", "seed", "report", "report_images", "runs")
 
 
 def changed(flags, defaults):
@@ -20,7 +20,7 @@ def changed(flags, defaults):
         name: value
         for name, value in sorted(flags.items())
         if name in defaults
-        and name not in _PLACES
+        and name not in PLACES
         and value not in (None, defaults[name])
     }
 

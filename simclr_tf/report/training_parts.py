@@ -50,7 +50,11 @@ CHARTS = (
     ),
     ("supervised_loss", "Loss of the linear head", "In nats."),
     ("distillation_loss", "Loss of the student", "In nats."),
-    ("gradient_norm", "Norm of the gradient", "Peaks are steps that shook it."),
+    (
+        "gradient_norm",
+        "Norm of the gradient",
+        "A sudden peak is a step that was not stable.",
+    ),
 )
 _FEW_PIXELS = 3
 _PICTURE = 160  # pixels, for dense screens

@@ -78,21 +78,29 @@ def judge(evidence):
     worth = _worth(evidence)
     reasons += [worth[1]] if worth else []
     advice = list(_advice(evidence, problems))
-    if problems.keys() & {"collapse", "no_learning"}:
-        return Verdict("no", "No, it did not learn.", reasons, advice)
-    if worth and worth[0] == "worse":
-        headline = "No: its features are no better than those of an untrained network."
-        return Verdict("no", headline, reasons, advice)
-    if worth and worth[0] == "unclear":
-        headline = "Perhaps: an untrained network may be as good, by chance."
-        return Verdict("partly", headline, reasons, advice)
-    if problems:
-        headline = "It learned its task, but nothing of these labels."
-        return Verdict("partly", headline, reasons, advice)
-    if not reasons:
+    kind, headline = _answer(evidence, problems, worth, reasons)
+    if kind == "unknown":
         reasons = ["There are neither curves of a training nor results of evaluators."]
-        return Verdict("unknown", "There is too little to tell.", reasons, advice)
-    return Verdict("yes", "Yes, it learned.", reasons, advice)
+    return Verdict(kind, headline, reasons, advice)
+
+
+def _answer(evidence, problems, worth, reasons):
+    """The kind of a verdict, and its headline."""
+    compared = worth[0] if worth else None
+    loss, chance = evidence.last("contrast_loss"), evidence.last("contrast_loss_chance")
+    if problems.keys() & {"collapse", "no_learning"}:
+        return "no", "No, it did not learn."
+    if compared == "worse":
+        return "no", "No: an untrained network has features as good as these."
+    if compared == "unclear":
+        return "partly", "Perhaps: an untrained network may be as good, by chance."
+    if problems:
+        return "partly", "It learned its task, but nothing of these labels."
+    if not worth and None not in (loss, chance) and loss >= chance:
+        return "partly", "Hardly: the contrastive loss is not below that of guessing."
+    if not reasons:
+        return "unknown", "There is too little to tell."
+    return "yes", "Yes, it learned."
 
 
 def percent(share):
@@ -165,7 +173,7 @@ def _worth(evidence):
         f"Judged by {TITLES[name]}, the class is right for {percent(trained[key])} of "
         "the evaluation images"
     )
-    return compared, f"{sentence}{', against ' * bool(beside)}{', '.join(beside)}."
+    return compared, f"{sentence}{', against ' * bool(beside)}{' and '.join(beside)}."
 
 
 def _advice(evidence, problems):

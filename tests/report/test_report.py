@@ -187,15 +187,19 @@ def test_without_a_run_there_is_one_line(tmp_path, start):
 def test_a_report_that_fails_is_a_warning_of_a_run_that_is_done(
     place, tmp_path, start, monkeypatch
 ):
+    reported_on = []
+
     def fail(config, say):
+        reported_on.append(config.checkpoint)
         raise RuntimeError("no ink\nand more")
 
     monkeypatch.setattr(reporting, "write", fail)
-    flags = [*SMALL, f"--dataset={place / 'data'}", f"--model_dir={tmp_path / 'run'}"]
-    flags += ["--mode=train_then_eval", "--train_steps=1"]
-    code, out, err = start(*flags)
+    flags = [*SMALL, f"--dataset={place / 'data'}", f"--model_dir={tmp_path / 'new'}"]
+    flags += ["--mode=train_then_eval", "--train_steps=1", "--evaluators=knn"]
+    code, out, err = start(*flags, f"--checkpoint={place / 'run'}")
     assert (code, err) == (0, "")
     assert out.splitlines()[-1] == "Warning: no report (RuntimeError: no ink)."
+    assert reported_on == [str(tmp_path / "new" / "ckpt-1")]  # not where it began
 
 
 @pytest.mark.skipif(browser.find() is None, reason="needs Chromium")

@@ -44,7 +44,7 @@ def test_a_run_that_learned():
         "The other view of an image is found among 256 in 50.0% of cases; guessing "
         "finds it in 0.4%.",
         "Judged by nearest neighbours, the class is right for 80.0% of the evaluation "
-        "images, against 50.0% with an untrained network, 10.0% by guessing.",
+        "images, against 50.0% with an untrained network and 10.0% by guessing.",
     ]
     ((_, command),) = found.advice
     assert "--checkpoint=runs/a" in command
@@ -78,6 +78,7 @@ def test_the_untrained_network_is_what_counts(rows, kind):
             "does not learn",
         ),
         ({"train/supervised_acc": curve(0.1, 0.1)}, "partly", "guesses"),
+        ({"train/contrast_loss": curve(9.0, 7.0)}, "partly", "went from 9.00 to 7.00"),
     ],
 )
 def test_problems_are_said_in_the_words_of_the_training(change, kind, words):
