@@ -115,44 +115,49 @@ def collect(config, say=print):
     run_dir = os.path.dirname(prefix)
     curves = folder.read_curves(os.path.join(run_dir, "train"))
     flags, results, notes = _written(run_dir, about)
-    mode = flags.get("mode", "train")
-    learned, judged = _open(config, mode, notes)
+    learned, judged = _open(config, flags.get("mode", "train"), notes)
+    ranks = _of(judged, lambda one: sampling.ranks(config, model.encoder, prefix, one))
+    speed = machine.speed(curves, config.train.train_batch_size)
+    if not isinstance(ranks, str):
+        curves["train/effective_rank"] = ranks
+    defaults = RunConfig().flags()
+    return report.Contents(
+        folder=config.model_dir,
+        title=os.path.basename(os.path.abspath(run_dir)),
+        facts=_facts(config, model, step, about, flags) | speed | machine.facts(),
+        flags=repeating.changed(flags, defaults),
+        command=repeating.command(flags, defaults, about["seed"]),
+        batch_size=config.train.train_batch_size,
+        train_mode=about["train_mode"],
+        step=step,
+        curves=curves,
+        results_step=results[0],
+        rows=results[1],
+        notes=notes,
+        **_shown(config, model, about, learned, judged),
+    )
+
+
+def _shown(config, model, about, learned, judged):
+    """What the networks make of images, or notes: fields of `Contents`."""
     extract = features.extractor(model.encoder, constant=True)
     samples = {
         one: _of(one, lambda source: sampling.sample(config, extract, source))
         for one in {learned, judged}
     }
-    ranks = _of(judged, lambda one: sampling.ranks(config, model.encoder, prefix, one))
-    facts = _facts(config, model, step, about) | machine.speed(
-        curves, config.train.train_batch_size
-    )
-    if not isinstance(ranks, str):
-        curves["train/effective_rank"] = ranks
-    seed, defaults = about["seed"], RunConfig().flags()
+    seed = about["seed"]
     weights = filters.first_filters(model.encoder.trainable_weights)
-    return report.Contents(
-        folder=config.model_dir,
-        title=os.path.basename(os.path.abspath(run_dir)),
-        facts=facts | machine.facts(),
-        flags=repeating.changed(flags, defaults),
-        command=repeating.command(flags, defaults, seed),
-        batch_size=config.train.train_batch_size,
-        train_mode=about["train_mode"],
-        num_classes=about["num_classes"] or _num_classes(samples[judged]),
-        step=step,
-        curves=curves,
-        results_step=results[0],
-        rows=results[1],
-        judged=samples[judged],
-        predicted=_predicted(config, model, about, samples[judged]),
-        learned=samples[learned],
-        gallery=_of(learned, lambda one: sampling.gallery(config, one, seed)),
-        projections=_of(
+    return {
+        "learned": samples[learned],
+        "judged": samples[judged],
+        "predicted": _predicted(config, model, about, samples[judged]),
+        "num_classes": about["num_classes"] or _num_classes(samples[judged]),
+        "gallery": _of(learned, lambda one: sampling.gallery(config, one, seed)),
+        "projections": _of(
             learned, lambda one: sampling.projections(config, model, one, seed)
         ),
-        filters=_NO_FILTERS if weights is None else weights,
-        notes=notes,
-    )
+        "filters": _NO_FILTERS if weights is None else weights,
+    }
 
 
 def _written(run_dir, about):
@@ -178,7 +183,7 @@ def _open(config, mode, notes):
     learned = _or_note(lambda: splits.open_training(trained, lambda line: None))
     judged = _or_note(lambda: splits.open_for_evaluators(config, False, notes.append))
     if isinstance(judged, str) and not isinstance(learned, str):
-        notes.append(f"What follows shows training images, as of others: {judged}")
+        notes.append(f"Training images stand in for the evaluation split: {judged}")
         judged = learned
     return learned, judged
 
@@ -214,16 +219,17 @@ def _num_classes(sample):
     return len(sample.class_names) if known else None
 
 
-def _facts(config, model, step, about):
+def _facts(config, model, step, about, flags):
     """What was trained, in words."""
     count, total = about.get("num_examples"), about.get("train_steps")
     parameters = networks.parameter_count(model.encoder.trainable_variables)
-    settings = config.data
     images = f"{count:,} images" if count else "images"
+    dataset = flags.get("dataset", config.data.dataset)
+    split = flags.get("train_split", config.data.train_split)
     return {
         "Encoder": f"{networks.encoder_name(config)}, {parameters:,} weights",
-        "Images": f"{images} of {settings.dataset}, split {settings.train_split}",
-        "Image size": f"{settings.image_size} px",
+        "Images": f"{images} of {dataset}, split {split}",
+        "Image size": f"{config.data.image_size} px",
         "Steps": f"{step:,} of {total:,}" if total else f"{step:,}",
         "Seed": str(about["seed"]),
     }

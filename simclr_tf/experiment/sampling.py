@@ -44,6 +44,8 @@ def sample(config, extract, source):
     with bad.counted():
         found = extract(noted(), part.num_examples)
     kept = np.setdiff1d(np.arange(part.num_examples), bad.indices)
+    if not len(kept):
+        raise UserError(f"none of the images of {source.name} can be read.")
     names = part.file_names() if part.names_at_hand else None
     return Sample(
         split=source.name,

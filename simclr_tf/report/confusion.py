@@ -74,13 +74,14 @@ def hardest(counts, most=_MOST_CLASSES):
     return np.sort(np.argsort(-mistakes, kind="stable")[:most])
 
 
-def draw_confusion_matrix(counts, names):
+def draw_confusion_matrix(counts, names, totals=None):
     """A figure of the matrix: in percent of each true class.
 
     Args:
         counts: Int `[K, K]`, from `count_confusions`; of many classes a part of it, see
             `hardest`.
         names: Sequence of K str.
+        totals: Int `[K]`, the images of each true class; None where `counts` has all.
 
     Returns:
         `matplotlib.figure.Figure`.
@@ -89,7 +90,8 @@ def draw_confusion_matrix(counts, names):
         >>> draw_confusion_matrix(np.array([[9, 1], [2, 8]]), ["cat", "dog"])
         <Figure size ...>
     """
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    totals = counts.sum(axis=1) if totals is None else totals
+    shares = counts / np.maximum(totals, 1)[:, np.newaxis]
     side = max(300, 130 + 34 * len(counts))
     axes = style.axes(side, side)
     for (row, column), share in np.ndenumerate(shares):

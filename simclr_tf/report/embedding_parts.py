@@ -3,6 +3,7 @@
 import numpy as np
 
 from simclr_tf.losses import diagnostics
+from simclr_tf.printing import printable
 from simclr_tf.report import (
     confusion,
     embedding_map,
@@ -66,7 +67,7 @@ def map_parts(sample):
         rows = np.sort(chosen)
     features = sample.features[rows]
     if sample.has_labels:
-        groups, names = sample.labels[rows], list(map(str, sample.class_names))
+        groups, names = sample.labels[rows], list(map(printable, sample.class_names))
     else:
         groups = embedding_map.clusters(features)
         names = [f"cluster {number + 1}" for number in range(groups.max() + 1)]
@@ -137,7 +138,7 @@ def class_parts(sample, predicted):
     """Confusions and accuracy of each class: a dict, or a note."""
     if not sample.has_labels:
         return "There are no labels to compare with."
-    names = list(map(str, sample.class_names))
+    names = list(map(printable, sample.class_names))
     by = "the linear head"
     if predicted is None:
         if sample.count < 2:
@@ -147,8 +148,11 @@ def class_parts(sample, predicted):
         by = f"the {places.shape[1]} nearest neighbours among the other images shown"
     counts = confusion.count_confusions(sample.labels, predicted, len(names))
     shown = confusion.hardest(counts)
-    part = counts[np.ix_(shown, shown)]
-    figure = confusion.draw_confusion_matrix(part, [names[number] for number in shown])
+    figure = confusion.draw_confusion_matrix(
+        counts[np.ix_(shown, shown)],
+        [names[number] for number in shown],
+        counts.sum(axis=1)[shown],
+    )
     accuracy = confusion.per_class(counts)
     order = np.argsort(accuracy, kind="stable")  # NaN last
     order = order[: np.isfinite(accuracy).sum()]

@@ -107,6 +107,8 @@ def test_the_matrix_shows_percent_of_the_true_class():
     counts = np.array([[3, 1], [0, 2]])
     shown = texts(drawn(report.draw_confusion_matrix(counts, "ab")))
     assert sorted(text for text in shown if text.isdigit()) == ["100", "25", "75"]
+    part = texts(drawn(report.draw_confusion_matrix(counts, "ab", [6, 2])))
+    assert sorted(text for text in part if text.isdigit()) == ["100", "17", "50"]
     assert confusion.most_confused(counts) == [(0, 1, 1)]
     large = np.diag(np.arange(1000)) + 0
     large[[7, 500], [8, 501]] = [3, 9]
