@@ -8,7 +8,16 @@ import textwrap
 from absl import flags as absl_flags
 
 # Each defines the flags of its theme.
-from flags import data, evaluation, export, inheritance, model, runtime, training
+from flags import (
+    data,
+    evaluation,
+    export,
+    inheritance,
+    model,
+    report,
+    runtime,
+    training,
+)
 from flags.values import FLAGS, run_checks
 from simclr_tf.errors import UserError
 from simclr_tf.experiment.config import (
@@ -18,11 +27,12 @@ from simclr_tf.experiment.config import (
     EvalConfig,
     ExportConfig,
     ModelConfig,
+    ReportConfig,
     RunConfig,
     TrainConfig,
 )
 
-_THEMES = (runtime, data, model, training, evaluation, export)
+_THEMES = (runtime, data, model, training, evaluation, export, report)
 _PRESETS = os.path.join(os.path.dirname(__file__), "presets")
 # Steps win over epochs, but those of a recipe do not win over epochs that are given.
 _STEPS_OF = {"train_epochs": "train_steps", "checkpoint_epochs": "checkpoint_steps"}
@@ -32,9 +42,9 @@ def parse(argv, say=print):
     """Parses a command line.
 
     Flags given on it win over those of `--preset`, these over those of the run that is
-    judged (in --mode=eval, export and embed), these over the defaults. A training that
-    starts from a checkpoint has its networks and image size, whatever a preset says.
-    Training and --mode=preview without `--dataset` take the demo preset.
+    judged (in --mode=eval, export, embed and report), these over the defaults. A
+    training that starts from a checkpoint has its networks and image size, whatever a
+    preset says. Training and --mode=preview without `--dataset` take the demo preset.
 
     Args:
         argv: List of str, the program's name first.
@@ -54,7 +64,7 @@ def parse(argv, say=print):
     recipe = _recipe("demo" if is_demo else FLAGS.preset)
     recipe += [f"--{_STEPS_OF[name]}=0" for name in _STEPS_OF if name in given]
     _read(program + recipe + arguments)
-    if FLAGS.mode in ("eval", "export", "embed"):
+    if FLAGS.mode in ("eval", "export", "embed", "report"):
         _read(program + _remembered() + recipe + arguments)
     _require_data_and_folder()
     if trains:
@@ -107,6 +117,7 @@ def _config(given):
             embed_formats=tuple(FLAGS.embed_formats),
         ),
         export=_fill(ExportConfig, export_formats=tuple(FLAGS.export_formats)),
+        report=_fill(ReportConfig),
         devices=_fill(DistributionConfig, distribution=kind, **no_tpu),
         profile_steps=FLAGS.profile_steps and tuple(FLAGS.profile_steps),
         checkpoint_scope=runtime.scope_of(
@@ -168,9 +179,10 @@ def _remembered():
 
 
 def _require_data_and_folder():
-    if FLAGS.model_dir is None and FLAGS.mode not in ("preview", "check"):
+    needs_no_folder = FLAGS.mode in ("preview", "check") or FLAGS.runs
+    if FLAGS.model_dir is None and not needs_no_folder:
         raise UserError("--model_dir must be given, the folder of the run; got none.")
-    if FLAGS.dataset is None and FLAGS.mode not in ("export", "import"):
+    if FLAGS.dataset is None and FLAGS.mode not in ("export", "import", "report"):
         raise UserError(
             "--dataset must be given (bundled, a folder, a file, or a name of "
             "TensorFlow Datasets): got none, and no flags.json in --model_dir="

@@ -7,11 +7,13 @@ from flags import values
 values.one_of(
     "mode",
     "train",
-    "train eval train_then_eval export embed import preview prepare check".split(),
+    "train eval train_then_eval export embed report import preview prepare "
+    "check".split(),
     "train: train. eval: evaluate the newest checkpoint, then each new one until the "
     "training is done; see --eval_timeout. train_then_eval: both. export: write only "
     "what --export_formats says, by default a SavedModel; eval and train_then_eval "
-    "write it too. embed: write the features of --eval_split. import: turn the "
+    "write it too. embed: write the features of --eval_split. report: write a page "
+    "about the run, report.html; train_then_eval writes it too. import: turn the "
     "weights at --source into a run; the network is recognised from the weights. "
     "preview: write pictures of random training images beside their views; takes the "
     "flags of a training. prepare: write a packed copy of --dataset to --model_dir, "

@@ -17,6 +17,7 @@ _HOMES = {
     "export": None,
     "losses": None,
     "optimizers": None,
+    "report": None,
     "training": None,
     "weights": None,
 }

@@ -21,7 +21,7 @@ SMALL = (
     "--image_size=8 --resnet_depth=18 --width_multiplier=0.0625 --num_proj_layers=2 "
     "--proj_out_dim=8 --train_batch_size=8 --warmup_epochs=0 --eval_batch_size=8 "
     "--use_blur=False --color_jitter_strength=0 --seed=1 --eval_split=test "
-    "--checkpoint_steps=1"
+    "--checkpoint_steps=1 --noreport"
 ).split()
 
 

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from simclr_tf import _startup
+from tests import programs
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 GREETING = (
@@ -71,3 +72,13 @@ def test_the_command_prints_nothing_of_tensorflow():
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.startswith("run.py: --dataset=./nowhere")
     assert done.stderr.count("\n") == 1, done.stderr
+
+
+def test_a_training_starts_without_what_only_the_report_needs(tmp_path):
+    script = tmp_path / "imports.py"
+    script.write_text(
+        "import sys\n"
+        "from simclr_tf.experiment import command\n"
+        "print({'matplotlib', 'jinja2', 'sklearn'} & set(sys.modules))\n"
+    )
+    assert programs.run(str(script)).splitlines()[-1] == "set()"

@@ -42,6 +42,9 @@ def run(config, flag_values, say=print):
     if config.mode == "check":
         checking.check(config, say)
         return
+    if config.mode == "report":
+        _reporting().show(config, say)
+        return
     files.require_possible(config.model_dir)  # before hours of work
     if config.mode == "import":
         importing.import_run(config, flag_values, say)
@@ -80,6 +83,23 @@ def _run(config, flag_values, strategy, chief, say):
         prefix, _ = checkpoints.chosen(config, say)
         model, step = loading.load(config, strategy)
     _deliver(config, model, prefix, step, splits, strategy, say)
+    if chief and config.mode == "train_then_eval" and config.report.report:
+        _report_at_end(dataclasses.replace(config, checkpoint=prefix), say)
+
+
+def _report_at_end(config, say):
+    try:
+        _reporting().write(config, say)
+    except Exception as error:  # whatever it is, the run is done
+        reason = (str(error).splitlines() or [""])[0]
+        say(f"Warning: no report ({type(error).__name__}: {reason}).")
+
+
+def _reporting():
+    """Imported when it is used: it draws, and what it draws with takes seconds."""
+    from simclr_tf.experiment import reporting
+
+    return reporting
 
 
 def _train(config, flag_values, strategy, splits, lock, say):

@@ -136,6 +136,15 @@ class ExportConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class ReportConfig:
+    """What the page about a run shows."""
+
+    report: bool = True
+    report_images: int = 2000
+    runs: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
 class DistributionConfig:
     """On which devices; see `simclr_tf.distribution.make_strategy`."""
 
@@ -173,6 +182,7 @@ class RunConfig:
     train: TrainConfig = TrainConfig()
     eval: EvalConfig = EvalConfig()
     export: ExportConfig = ExportConfig()
+    report: ReportConfig = ReportConfig()
     devices: DistributionConfig = DistributionConfig()
 
     def flags(self):
@@ -184,3 +194,20 @@ class RunConfig:
             name: list(value) if isinstance(value, tuple) else value
             for name, value in flat.items()
         }
+
+    @classmethod
+    def of_flags(cls, values):
+        """The config that `flags` gave; what is not among the values is the default."""
+        return _fill(cls, values)
+
+
+def _fill(kind, values):
+    """A config dataclass from values by the names of its fields, as JSON has them."""
+    filled = {}
+    for field in dataclasses.fields(kind):
+        if dataclasses.is_dataclass(field.default):
+            filled[field.name] = _fill(type(field.default), values)
+        elif field.name in values:
+            value = values[field.name]
+            filled[field.name] = tuple(value) if isinstance(value, list) else value
+    return kind(**filled)

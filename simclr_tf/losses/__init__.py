@@ -3,6 +3,7 @@
 from simclr_tf.losses.diagnostics import (
     alignment,
     chance_loss,
+    effective_rank,
     embedding_std,
     uniformity,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "chance_loss",
     "contrastive_accuracy",
     "contrastive_entropy",
+    "effective_rank",
     "embedding_std",
     "nt_xent",
     "nt_xent_small_views",

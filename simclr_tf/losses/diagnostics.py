@@ -87,6 +87,33 @@ def uniformity(embeddings):
     return tf.where(rows > 1.0, tf.math.log(mean), 0.0)
 
 
+def effective_rank(embeddings):
+    """How many directions embeddings use, RankMe: `exp(-sum p_k ln p_k)`.
+
+    `p_k` is the share of the k-th singular value of the matrix in the sum of all, plus
+    1e-7.
+
+    Args:
+        embeddings: Float tensor `[N, E]`, taken as they are: neither centred nor scaled
+            to length 1. With fewer rows than dimensions it says little.
+
+    Returns:
+        Float32 scalar from 1 (all lie on one line) to `min(N, E)` (all directions are
+        used alike). 1 where all are 0.
+
+    Example:
+        >>> print(effective_rank(tf.eye(4)).numpy().round(3))
+        4.0
+
+    Reference: Garrido et al. 2023, https://arxiv.org/abs/2210.02885, equation 1.
+    """
+    embeddings = tf.cast(embeddings, tf.float32)
+    singular_values = tf.linalg.svd(embeddings, compute_uv=False)
+    total = tf.reduce_sum(singular_values)
+    shares = tf.math.divide_no_nan(singular_values, total) + 1e-7
+    return tf.exp(-tf.reduce_sum(shares * tf.math.log(shares)))
+
+
 def chance_loss(num_images):
     """NT-Xent if all embeddings are the same: `ln(2N - 1)`, a guess among 2N - 1.
 

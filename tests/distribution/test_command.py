@@ -21,7 +21,7 @@ SMALL = (
     "--width_multiplier=0.0625 --num_proj_layers=2 --proj_out_dim=8 --warmup_epochs=0 "
     "--train_batch_size=12 --eval_batch_size=100 --evaluators=head --seed=1 "
     "--keep_checkpoint_max=0 --optimizer=momentum --learning_rate=0.5 "
-    "--temperature=0.5"
+    "--temperature=0.5 --noreport"
 ).split()
 FOUR_STEPS = ["--train_steps=4", "--checkpoint_steps=2"]
 

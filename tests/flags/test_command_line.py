@@ -69,7 +69,7 @@ WRONG = {
     "--optimizer=sgd": "--optimizer must be one of momentum, adam, adamw, lamb, lars, "
     "got sgd.",
     "--mode=serve": "--mode must be one of train, eval, train_then_eval, export, "
-    "embed, import, preview, prepare, check, got serve.",
+    "embed, report, import, preview, prepare, check, got serve.",
     "--mode=import": "--source must be given with --mode=import, a file or folder; got "
     "none.",
     "--source=x": "--source must not be given with --mode=train: it is for import.",

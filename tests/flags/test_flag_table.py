@@ -117,6 +117,9 @@ OURS = {
     "small_view_max_area": 0.14,
     "augment_on": "host",
     "allow_outside_paths": False,
+    "report": True,
+    "report_images": 2000,
+    "runs": None,
 }
 GIVEN = {"dataset": "cifar10", "model_dir": "run"}
 
@@ -242,6 +245,9 @@ CHANGED = {
     "tfrecord_label_key": "l",
     "tfrecord_name_key": "n",
     "allow_outside_paths": True,
+    "report": False,
+    "report_images": 50,
+    "runs": None,  # of --mode=report
     "micro_batch_size": 0,  # of pretrain; see below
     "num_small_views": 0,  # of pretrain; see below
     "small_view_size": 48,

@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
+import scipy.stats
 import tensorflow as tf
 
 from simclr_tf.losses import (
     alignment,
     chance_loss,
     diagnostics,
+    effective_rank,
     embedding_std,
     nt_xent,
     uniformity,
@@ -54,6 +56,28 @@ def test_uniformity_is_that_of_the_paper_pair_by_pair():
     kernel = [np.exp(-2 * np.sum((z[i] - z[j]) ** 2)) for i, j in pairs]
     np.testing.assert_allclose(uniformity(3 * z), np.log(np.mean(kernel)), rtol=1e-5)
     np.testing.assert_allclose(uniformity(np.ones([7, 5])), 0.0, atol=1e-5)
+
+
+def test_effective_rank_by_hand():
+    # Singular values 3 and 1: shares 3/4 and 1/4.
+    expected = (4 / 3) ** 0.75 * 4**0.25
+    np.testing.assert_allclose(effective_rank([[0.0, 3.0], [1.0, 0.0]]), expected, 1e-5)
+
+
+def test_effective_rank_counts_the_directions_that_are_used():
+    one_line = np.outer(np.arange(1.0, 9), vectors(1, 5)[0])
+    np.testing.assert_allclose(effective_rank(one_line), 1.0, atol=1e-4)
+    even, _ = np.linalg.qr(vectors(9, 5))
+    np.testing.assert_allclose(effective_rank(even), 5.0, rtol=1e-4)
+    np.testing.assert_allclose(effective_rank(7 * even.T), 5.0, rtol=1e-4)
+    np.testing.assert_allclose(effective_rank(np.zeros([4, 3])), 1.0, atol=1e-4)
+
+
+def test_effective_rank_is_the_entropy_of_the_singular_values():
+    z = vectors(30, 6) * [9, 4, 2, 1, 0.5, 0.1]
+    values = np.sqrt(np.linalg.eigvalsh(z.T @ z))
+    expected = np.exp(scipy.stats.entropy(values))
+    np.testing.assert_allclose(effective_rank(z), expected, rtol=1e-4)
 
 
 def test_a_single_row_has_no_pair():

@@ -1,0 +1,70 @@
+"""Curves of a training."""
+
+import numpy as np
+
+from simclr_tf.report import style
+
+_MOST_POINTS = 500
+_DASHES = ("solid", (0, (6, 2)), (0, (2, 1.5)), (0, (6, 2, 1.5, 2)))
+
+
+def draw_curves(lines, references=None):
+    """A figure over steps from one run, or several.
+
+    Args:
+        lines: Dict from the name of a line to `(steps, values)`, two sequences. Lines
+            differ in colour and in dashes; the names are for a legend, which is drawn
+            where there are several.
+        references: Dict from the name of a value that a line is compared with, such as
+            that of guessing, to the value; each is a dotted line with its name.
+
+    Returns:
+        `matplotlib.figure.Figure`.
+
+    Example:
+        >>> draw_curves({"loss": ([1, 2, 3], [6.2, 5.0, 4.5])}, {"chance": 6.2})
+        <Figure size ...>
+    """
+    axes = style.axes()
+    for number, (name, (steps, values)) in enumerate(lines.items()):
+        steps, values = thinned(steps, values)
+        axes.plot(
+            steps,
+            values,
+            label=name,
+            color=style.SERIES[number % len(style.SERIES)],
+            linestyle=_DASHES[number % len(_DASHES)],
+            marker="o" if len(steps) < 3 else None,
+        )
+    for name, value in (references or {}).items():
+        axes.axhline(value, color=style.MUTED, linewidth=1.2, linestyle=(0, (1, 2)))
+        axes.annotate(
+            name,
+            (1, value),
+            xycoords=("axes fraction", "data"),
+            xytext=(0, -3),
+            textcoords="offset points",
+            ha="right",
+            va="top",
+            color=style.MUTED,
+            fontsize=10,
+            parse_math=False,
+        )
+    axes.margins(x=0.02, y=0.12)
+    axes.set_xlabel("step")
+    axes.locator_params(axis="x", nbins=5)
+    if len(lines) > 1:
+        style.legend(axes, fontsize=10, handlelength=2.8)
+    return axes.figure
+
+
+def thinned(steps, values):
+    """The finite points of a line, the mean of neighbours where there are many."""
+    steps, values = np.asarray(steps, float), np.asarray(values, float)
+    finite = np.isfinite(values)
+    steps, values = steps[finite], values[finite]
+    pieces = min(_MOST_POINTS, len(steps))
+    if pieces == len(steps):
+        return steps, values
+    parts = [np.array_split(column, pieces) for column in (steps, values)]
+    return tuple(np.array([part.mean() for part in column]) for column in parts)

@@ -1,0 +1,74 @@
+"""On what a run took how long."""
+
+import os
+import platform
+import re
+
+import numpy as np
+import tensorflow as tf
+
+import simclr_tf
+from simclr_tf import keras_compat
+
+_PAUSE = 10  # times the usual time between two summaries: the run was stopped
+
+
+def facts():
+    """Dict of str: versions and processor of the process that calls this."""
+    versions = (
+        f"simclr-tf {simclr_tf.__version__}, TensorFlow {tf.__version__}, "
+        f"Keras {keras_compat.version()}, Python {platform.python_version()}"
+    )
+    return {"Report written with": versions, "Report written on": processor()}
+
+
+def processor():
+    """Str, the GPUs, or else the processor and its cores."""
+    gpus = tf.config.list_physical_devices("GPU")
+    names = [
+        tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
+        for gpu in gpus
+    ]
+    if names:
+        return ", ".join(names)
+    name = platform.processor() or platform.machine()
+    if os.path.exists("/proc/cpuinfo"):
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
+            found = re.search(r"^model name\s*: (.*)$", file.read(), re.MULTILINE)
+        name = found[1] if found else name
+    return f"{name}, {os.cpu_count()} cores"
+
+
+def speed(curves, batch_size):
+    """Time and images a second of a training, by when its summaries were written.
+
+    Args:
+        curves: Dict of `Curve` by tag.
+        batch_size: Int.
+
+    Returns:
+        Dict of str, empty where there are fewer than two summaries. Pauses, where a run
+        was stopped, do not count.
+    """
+    curve = curves.get("train/total_loss")
+    if curve is None or len(curve.steps) < 2:
+        return {}
+    steps, seconds = np.diff(curve.steps), np.diff(curve.times)
+    usual = np.median(seconds / steps)
+    if not usual > 0:
+        return {}
+    paused = (seconds < 0) | (seconds > _PAUSE * usual * steps)
+    seconds = np.where(paused, usual * steps, seconds)
+    total = seconds.sum() + usual * curve.steps[0]
+    return {
+        "Training time": _duration(total),
+        "Speed": f"{batch_size / usual:,.0f} images/s",
+    }
+
+
+def _duration(seconds):
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours:,} h {minutes} min"
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"

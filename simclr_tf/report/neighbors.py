@@ -1,0 +1,87 @@
+"""The images that an encoder finds most alike."""
+
+import numpy as np
+
+_BLOCK = 1024  # queries at a time
+
+
+def unit(features):
+    """Float32 features `[N, C]` scaled to length 1."""
+    features = np.asarray(features, "float32")
+    length = np.linalg.norm(features, axis=1, keepdims=True)
+    return features / np.maximum(length, 1e-12)
+
+
+def nearest(features, count=8):
+    """The nearest others of every image by cosine similarity.
+
+    Args:
+        features: Float `[N, C]`, N >= 2.
+        count: Int k; all others where there are fewer.
+
+    Returns:
+        `(places, similarities)`: int64 and float32 `[N, k]`, the nearest first.
+
+    Example:
+        >>> nearest([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]], count=1)[0].tolist()
+        [[1], [0], [1]]
+    """
+    z = unit(features)
+    count = min(count, len(z) - 1)
+    places = np.empty([len(z), count], "int64")
+    similarities = np.empty([len(z), count], "float32")
+    for start in range(0, len(z), _BLOCK):
+        rows = np.arange(start, min(start + _BLOCK, len(z)))
+        found = z[rows] @ z.T  # [b, N]
+        found[np.arange(len(rows)), rows] = -np.inf  # nobody is a neighbour of itself
+        chosen = np.argpartition(-found, count - 1, axis=1)[:, :count]
+        values = np.take_along_axis(found, chosen, axis=1)
+        order = np.argsort(-values, axis=1, kind="stable")
+        places[rows] = np.take_along_axis(chosen, order, axis=1)
+        similarities[rows] = np.take_along_axis(values, order, axis=1)
+    return places, similarities
+
+
+def queries(labels, count, seed=0):
+    """Random images to show the neighbours of, of as many classes as there are.
+
+    Args:
+        labels: Int `[N]`, -1 where a label is not known; or of clusters.
+        count: Int, how many; all where there are fewer.
+        seed: Int.
+
+    Returns:
+        Int64 `[count]`, sorted by label.
+    """
+    labels = np.asarray(labels)
+    order = np.random.RandomState(seed).permutation(len(labels))
+    turn = np.empty(len(labels), int)  # the first of every class, the second, ...
+    for label in np.unique(labels):
+        own = order[labels[order] == label]
+        turn[own] = np.arange(len(own))
+    chosen = order[np.argsort(turn[order], kind="stable")[:count]]
+    return chosen[np.argsort(labels[chosen], kind="stable")].astype("int64")
+
+
+def vote(places, similarities, labels, num_classes, temperature=0.07):
+    """The class that the neighbours of each image name.
+
+    As `simclr_tf.evaluation.knn_scores`, where the image itself has no vote.
+
+    Args:
+        places: Int `[N, k]`, from `nearest`.
+        similarities: Float `[N, k]`.
+        labels: Int `[N]`, -1 where a label is not known: it has no vote.
+        num_classes: Int K.
+        temperature: Float > 0.
+
+    Returns:
+        Int64 `[N]`; -1 where no neighbour has a label.
+    """
+    voted = np.asarray(labels)[places]  # [N, k]
+    weights = np.exp((similarities - similarities[:, :1]) / temperature)
+    weights = weights * (voted >= 0)
+    cells = np.arange(len(voted))[:, np.newaxis] * num_classes + np.maximum(voted, 0)
+    votes = np.bincount(cells.ravel(), weights.ravel(), len(voted) * num_classes)
+    votes = votes.reshape(len(voted), num_classes)
+    return np.where(votes.any(axis=1), votes.argmax(axis=1), -1)

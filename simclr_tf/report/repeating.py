@@ -1,0 +1,63 @@
+"""The command that repeats a run."""
+
+import shlex
+
+# What says where, not what.
+PLACES = ("mode", "model_dir", "seed", "report", "report_images", "runs")
+
+
+def changed(flags, defaults):
+    """The flags that were not at their default.
+
+    Args:
+        flags: Dict of `flags.json`.
+        defaults: Dict from the names of flags that decide a run to their defaults.
+
+    Returns:
+        Dict.
+    """
+    return {
+        name: value
+        for name, value in sorted(flags.items())
+        if name in defaults
+        and name not in PLACES
+        and value not in (None, defaults[name])
+    }
+
+
+def command(flags, defaults, seed):
+    r"""A command that does what a run did, in another folder.
+
+    Args:
+        flags: Dict of `flags.json`.
+        defaults: See `changed`.
+        seed: Int, that the run had or drew.
+
+    Returns:
+        Str, a line a flag; empty where the flags are not known.
+
+    Example:
+        >>> flags = {"mode": "train", "model_dir": "runs/a", "dataset": "my cats"}
+        >>> print(command(flags, {"dataset": None}, seed=3))
+        python run.py \
+          --mode=train \
+          '--dataset=my cats' \
+          --seed=3 \
+          --model_dir=runs/a-again
+    """
+    if "mode" not in flags:
+        return ""
+    decisive = changed(flags, defaults)
+    words = [f"--mode={flags['mode']}"]
+    words += [f"--{name}={_text(value)}" for name, value in decisive.items()]
+    words += [f"--seed={seed}", f"--model_dir={flags['model_dir']}-again"]
+    return shell(*words)
+
+
+def shell(*words):
+    """`python run.py` with these arguments, quoted for a shell, a line each."""
+    return " \\\n  ".join(["python run.py", *map(shlex.quote, words)])
+
+
+def _text(value):
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
