@@ -51,6 +51,13 @@ GIVEN = {
         model = simclr_tf.SimCLR(encoder, head, augmentation)
         model.compile("sgd", simclr_tf.losses.NTXent())
         unlabelled = tf.data.Dataset.from_tensor_slices(PHOTOS).batch(8)""",
+    "docs/report.md": """
+        features, projections_a, projections_b = RANDOM.rand(3, 16, 8)
+        labels, predicted, class_names = LABELS, 1 - LABELS, ["cats", "dogs"]
+        encoder, thumbnails = networks()[0], PHOTOS
+        encoder(PHOTOS / 255.0)
+        with tf.summary.create_file_writer("runs/demo/train").as_default():
+            tf.summary.scalar("train/contrast_loss", 2.0, step=1)""",
     "docs/serving.md": "encoder, folder = networks()[0], 'served'",
     "docs/weights.md": """
         images = np.zeros([2, 16, 16, 3], np.float32)
@@ -71,6 +78,7 @@ THEN = {
 }
 # Blocks that cannot run here, by how they begin.
 NOT_RUN = {
+    "import simclr_tf\n\nsimclr_tf.report.write": "tests/report writes reports of runs",
     "import safetensors.torch": "tests/export compares with torchvision's "
     "layout in NumPy: PyTorch is too large for a test requirement",
 }
@@ -200,7 +208,7 @@ def test_flags_in_the_text_exist(page):
     for span in guides.spans(page):
         if span.startswith(("--", "python run.py")):
             for name in re.findall(r"--([a-z][\w-]*)", span):
-                assert name in FLAGS or name in others, span
+                assert {name, name.removeprefix("no")} & {*FLAGS, *others}, span
 
 
 @pytest.mark.parametrize("page", guides.pages())
