@@ -2,6 +2,8 @@
 
 import csv
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -174,6 +176,20 @@ def test_every_trial_of_an_ablation_parses(name):
     assert len({str(config) for config in configs}) > 2
     assert all(config.train.train_steps == 5 for config in configs)
     assert all(config.mode == "train_then_eval" for config in configs)
+
+
+def commands_of_the_guide():
+    with open(os.path.join(ROOT, "docs", "ablations.md"), encoding="utf-8") as file:
+        blocks = re.findall(r"```bash\n(.*?)```", file.read(), re.DOTALL)
+    lines = "".join(blocks).replace("\\\n", " ").splitlines()
+    return [line for line in lines if "tools.sweep" in line]
+
+
+@pytest.mark.parametrize("command", commands_of_the_guide())
+def test_commands_of_the_guide_parse(command):
+    python, dash_m, name, *arguments = shlex.split(command)
+    assert (python, dash_m, name) == ("python", "-m", "tools.sweep")
+    assert plan.read(arguments).folder.startswith("runs/sweeps/")
 
 
 def test_a_pair_of_transformations_is_of_one_view():
