@@ -119,6 +119,7 @@ def _config(given):
         export=_fill(ExportConfig, export_formats=tuple(FLAGS.export_formats)),
         report=_fill(ReportConfig),
         devices=_fill(DistributionConfig, distribution=kind, **no_tpu),
+        loggers=tuple(FLAGS.loggers),
         profile_steps=FLAGS.profile_steps and tuple(FLAGS.profile_steps),
         checkpoint_scope=runtime.scope_of(
             FLAGS.variable_schema, FLAGS.checkpoint_scope

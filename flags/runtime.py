@@ -102,6 +102,15 @@ values.integer(
     low=0,
     high=10**9,
 )
+values.some_of(
+    "loggers",
+    ["tensorboard", "jsonl"],
+    ["tensorboard", "jsonl", "wandb", "mlflow"],
+    "Where summaries and evaluations go. tensorboard: events in train/ and eval/ of "
+    "the run. jsonl: a line each in its metrics.jsonl. wandb: Weights & Biases. "
+    "mlflow: MLflow. The last two are extras to install, and go by their own "
+    "environment variables.",
+)
 values.span(
     "profile_steps",
     None,

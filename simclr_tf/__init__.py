@@ -15,6 +15,7 @@ _HOMES = {
     "evaluation": None,
     "experiment": None,
     "export": None,
+    "loggers": None,
     "losses": None,
     "optimizers": None,
     "report": None,

@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import os
 
-from simclr_tf import distribution
+from simclr_tf import distribution, loggers
 from simclr_tf.experiment import (
     agreement,
     checking,
@@ -52,12 +52,13 @@ def run(config, flag_values, say=print):
     exporting.require(config)
     strategy = distribution.make_strategy(**dataclasses.asdict(config.devices))
     chief = distribution.is_chief(strategy)
-    with distribution.naming_lost_workers(strategy):
-        _run(config, flag_values, strategy, chief, say if chief else _say_nothing)
+    say = say if chief else _say_nothing
+    with distribution.naming_lost_workers(strategy), loggers.Loggers(say) as log:
+        _run(config, flag_values, strategy, chief, log, say)
         distribution.from_all(strategy, 0)  # nobody leaves before the chief is done
 
 
-def _run(config, flag_values, strategy, chief, say):
+def _run(config, flag_values, strategy, chief, log, say):
     if config.mode == "prepare":
         if chief:
             packing.pack(config, say)
@@ -65,15 +66,19 @@ def _run(config, flag_values, strategy, chief, say):
     if config.mode == "embed":
         embedding.embed(config, strategy, say)
         return
+    if config.mode != "export":
+        agreement.by_chief(strategy, lambda: loggers.require(config.loggers))
     splits = evaluation.Splits(config, strategy) if "eval" in config.mode else None
     if config.mode == "eval":
         for prefix, step, model in following.follow(config, strategy, say):
             say(f"Evaluating {prefix}.")
-            _deliver(config, model, prefix, step, splits, strategy, say)
+            _deliver(config, model, prefix, step, splits, strategy, log, say)
         return
     if "train" in config.mode:
         with contextlib.ExitStack() as lock:
-            model, prefix = _train(config, flag_values, strategy, splits, lock, say)
+            model, prefix = _train(
+                config, flag_values, strategy, splits, lock, log, say
+            )
         say(f"Checkpoint: {prefix}")
         step = checkpoints.step_of(prefix)
         if config.mode == "train":
@@ -82,7 +87,7 @@ def _run(config, flag_values, strategy, chief, say):
     else:
         prefix, _ = checkpoints.chosen(config, say)
         model, step = loading.load(config, strategy)
-    _deliver(config, model, prefix, step, splits, strategy, say)
+    _deliver(config, model, prefix, step, splits, strategy, log, say)
     if chief and config.mode == "train_then_eval" and config.report.report:
         _report_at_end(dataclasses.replace(config, checkpoint=prefix), say)
 
@@ -102,7 +107,7 @@ def _reporting():
     return reporting
 
 
-def _train(config, flag_values, strategy, splits, lock, say):
+def _train(config, flag_values, strategy, splits, lock, log, say):
     """Trains; returns the model and the prefix of its last checkpoint.
 
     Args:
@@ -111,6 +116,7 @@ def _train(config, flag_values, strategy, splits, lock, say):
         strategy: `tf.distribute.Strategy`.
         splits: `evaluation.Splits` or None.
         lock: `contextlib.ExitStack` that gets the lock of the folder, in the chief.
+        log: `loggers.Loggers` that are opened, in the chief.
         say: Callable that prints a line for the user.
     """
     folder = config.model_dir
@@ -125,6 +131,8 @@ def _train(config, flag_values, strategy, splits, lock, say):
         if not is_there:
             lock.enter_context(locking.locked(folder, say))
         files.write_json(os.path.join(folder, "flags.json"), flag_values)
+        run = loggers.Run(folder, session.first_step, config.flags())
+        log.open(config.loggers, run)
 
     agreement.by_chief(strategy, before_reading)
     session = preparing.prepare(config, strategy, say)
@@ -133,10 +141,10 @@ def _train(config, flag_values, strategy, splits, lock, say):
             session.model.num_classes, session.about["probe_dataset"]
         )
     agreement.by_chief(strategy, before_writing)
-    return session.model, training.train(session, say)
+    return session.model, training.train(session, log, say)
 
 
-def _deliver(config, model, prefix, step, splits, strategy, say):
+def _deliver(config, model, prefix, step, splits, strategy, log, say):
     """Judges a model where there are `splits`, and writes its `--export_formats`.
 
     Args:
@@ -146,6 +154,7 @@ def _deliver(config, model, prefix, step, splits, strategy, say):
         step: Int, that of the checkpoint.
         splits: `evaluation.Splits` or None.
         strategy: `tf.distribute.Strategy` that the model was made under.
+        log: `loggers.Loggers`, open if this process has trained.
         say: Callable that prints a line for the user.
     """
     chief = distribution.is_chief(strategy)
@@ -156,7 +165,9 @@ def _deliver(config, model, prefix, step, splits, strategy, say):
         files.make_directory(config.model_dir)
     results = None
     if splits is not None:
-        results = evaluation.evaluate(config, model, step, splits, probe, say)
+        run = loggers.Run(config.model_dir, flags=config.flags())
+        agreement.by_chief(strategy, lambda: log.open(config.loggers, run))
+        results = evaluation.evaluate(config, model, step, splits, log, probe, say)
     if not chief:
         return
     if strategy.num_replicas_in_sync > 1:

@@ -173,6 +173,7 @@ class RunConfig:
     keep_best: str | None = None
     keep_hub_module_max: int = 1
     train_summary_steps: int = 100
+    loggers: tuple[str, ...] = ("tensorboard", "jsonl")
     profile_steps: tuple[int, int] | None = None
     preview_images: int = 8
     preview_pairs: int = 3

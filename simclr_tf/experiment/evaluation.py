@@ -21,14 +21,15 @@ from simclr_tf.experiment import (
 from simclr_tf.training import _common
 
 
-def evaluate(config, model, step, splits, probe_of_head=None, say=print):
-    """Runs the evaluators, prints their table, writes `result*.json` and scalars.
+def evaluate(config, model, step, splits, log, probe_of_head=None, say=print):
+    """Runs the evaluators, prints their table, writes and logs `result*.json`.
 
     Args:
         config: `RunConfig`.
         model: `SimCLR` or `Classifier`.
         step: Int, the step up to which it was trained.
         splits: `Splits`.
+        log: `loggers.Loggers`, open in the chief.
         probe_of_head: Str or None, the `--probe_dataset` from which the linear head
             learned; the head is not used for others.
         say: Callable that prints a line for the user.
@@ -69,7 +70,8 @@ def evaluate(config, model, step, splits, probe_of_head=None, say=print):
     if chief:
         for name in ("result.json", f"result_{step}.json"):
             files.write_json(os.path.join(config.model_dir, name), results)
-        files.write_scalars(os.path.join(config.model_dir, "eval"), step, results)
+    figures = {name: results[name] for name in results if name.startswith("eval/")}
+    log.scalars("eval", step, figures)
     return results
 
 

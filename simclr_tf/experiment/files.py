@@ -6,8 +6,6 @@ import re
 import shutil
 import stat
 
-import tensorflow as tf
-
 from simclr_tf import atomic
 from simclr_tf.errors import UserError
 
@@ -69,16 +67,6 @@ def write_json(path, values):
         raise UserError(
             f"--model_dir: {path} cannot be written: {error.strerror}."
         ) from error
-
-
-def write_scalars(directory, step, values):
-    """Writes one point of every curve `eval/...` for TensorBoard."""
-    writer = tf.summary.create_file_writer(directory)
-    with writer.as_default(step=step):
-        for name, value in values.items():
-            if name.startswith("eval/"):
-                tf.summary.scalar(name, value)
-    writer.close()
 
 
 def keep_newest(directory, keep):

@@ -18,11 +18,12 @@ from simclr_tf.experiment import (
 from simclr_tf.training import callbacks
 
 
-def train(session, say=print):
+def train(session, log, say=print):
     """Trains to the last step.
 
     Args:
         session: `Session` from `preparing.prepare`.
+        log: `loggers.Loggers`, open in the chief.
         say: Callable that prints a line for the user.
 
     Returns:
@@ -60,11 +61,12 @@ def train(session, say=print):
     # variable is over all replicas, no process knows alone. Only the chief shows them.
     shown = batches if _may_be_looked_at(session, learned_from) else None
     session.model.draw_views = _draw_views(session)
+    pictures = chief and "tensorboard" in config.loggers
     summaries = callbacks.Summaries(
-        os.path.join(config.model_dir, "train") if chief else None,
+        log,
         session.schedule,
         every=every,
-        views=_first_views(session, shown, bad) if chief else None,
+        views=_first_views(session, shown, bad) if pictures else None,
         **steps,
     )
     progress = callbacks.Progress(

@@ -1,6 +1,5 @@
 """What happens now and then in `fit`: summaries, progress, warnings."""
 
-import contextlib
 import io
 import math
 import sys
@@ -56,13 +55,12 @@ class StepCallback(keras.callbacks.Callback):
 
 
 class Summaries(StepCallback):
-    """TensorBoard scalars `train/...` and `learning_rate`, means since the last ones.
+    """Logs `train/...` and `learning_rate`, means since the last summary.
 
-    After a step with summaries it starts the running means anew. Where they cannot be
-    written, as on a full disk, it says so once and training goes on without.
+    After a step with a summary it starts the running means anew.
 
     Args:
-        directory: Str, where the event file goes; None writes none.
+        loggers: `simclr_tf.loggers.Loggers`.
         schedule: Callable from the step to the learning rate.
         first_step: Int, see `StepCallback`.
         total_steps: Int, see `StepCallback`.
@@ -72,25 +70,19 @@ class Summaries(StepCallback):
             after the first step, which users wait for.
     """
 
-    def __init__(self, directory, schedule, first_step, total_steps, every, views=None):
+    def __init__(self, loggers, schedule, first_step, total_steps, every, views=None):
         super().__init__(first_step, total_steps, every)
-        self._writer = (
-            tf.summary.create_file_writer(directory)
-            if directory
-            else tf.summary.create_noop_writer()
-        )
+        self._loggers = loggers
         self._schedule = schedule
         self._starts_anew = False
         self._views = views
 
     def on_train_batch_end(self, batch, logs=None):
         if self._views is not None:
-            views = self._views()  # what fails here is no matter of the disk
-            with self._written(self.step):
-                names = ("view_a", "view_b", "small_view")
-                for name, view in zip(names, views, strict=False):
-                    view = view[:_PICTURES]
-                    tf.summary.image(f"train/{name}", view, max_outputs=_PICTURES)
+            names = ("view_a", "view_b", "small_view")
+            views = zip(names, self._views(), strict=False)
+            pictures = {f"train/{name}": view[:_PICTURES] for name, view in views}
+            self._loggers.images(self.step, pictures)
             self._views = None
         super().on_train_batch_end(batch, logs)
 
@@ -101,27 +93,14 @@ class Summaries(StepCallback):
 
     def on_step(self, step, logs):
         names = {"loss": "total_loss"}
-        with self._written(step):
-            for name, value in logs.items():
-                tf.summary.scalar(f"train/{names.get(name, name)}", value)
-            # The rate of the step just done.
-            tf.summary.scalar("learning_rate", self._schedule(step - 1))
+        figures = {
+            f"train/{names.get(name, name)}": float(value)
+            for name, value in logs.items()
+        }
+        # The rate of the step just done.
+        figures["learning_rate"] = float(self._schedule(step - 1))
+        self._loggers.scalars("train", step, figures)
         self._starts_anew = True
-
-    @contextlib.contextmanager
-    def _written(self, step):
-        """Writes at once: a checkpoint of this step must not be without them."""
-        try:
-            with self._writer.as_default(step=step):
-                yield
-            self._writer.flush()
-        except tf.errors.OpError as error:
-            self._writer = tf.summary.create_noop_writer()
-            reason = error.message.splitlines()[0]
-            print(f"Warning at step {step}: no summaries from here on ({reason}).")
-
-    def on_train_end(self, logs=None):
-        self._writer.close()
 
 
 class Profile(StepCallback):

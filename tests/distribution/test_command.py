@@ -134,6 +134,8 @@ def test_of_two_workers_the_chief_alone_prints_and_writes(of_one_device, tmp_pat
     assert output.count("linear head") == output.count("\n[0] linear head")
     assert_same_training(tmp_path, of_one_device)
     assert files(tmp_path) == files(of_one_device)
+    lines = [(at / "metrics.jsonl").read_text() for at in (tmp_path, of_one_device)]
+    assert lines[0].count("\n") == lines[1].count("\n") == 2
 
 
 def start_workers(count, *flags, model_dir):

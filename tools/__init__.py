@@ -1,0 +1,1 @@
+"""Programs around the command, run in the clone: `python -m tools.sweep`."""

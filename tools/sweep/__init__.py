@@ -1,0 +1,1 @@
+"""Sweeps over flags of the command, by Optuna; see docs/ablations.md."""

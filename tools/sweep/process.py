@@ -1,0 +1,87 @@
+"""One trial: the command, in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+from simclr_tf.errors import Stopped, UserError
+from simclr_tf.experiment import locking
+
+_RUN = os.path.join(os.path.dirname(__file__), "..", "..", "run.py")
+_LOG = "log.txt"
+_PAUSE = 0.1  # seconds between two looks at the process
+
+
+class TrialFailed(Exception):
+    """The command refused the flags, or the training came to no end: a result."""
+
+
+class Interrupted(BaseException):
+    """Something else ended a trial. It stays open, for the next start of the sweep."""
+
+
+def run(folder, arguments, objective, signal):
+    """Trains and evaluates; where an earlier process has begun, it goes on.
+
+    Args:
+        folder: Str, the folder of the trial.
+        arguments: List of str, flags of the command.
+        objective: Str, a key of `result.json`.
+        signal: `stopping.Signal`; what comes is passed on to the process.
+
+    Returns:
+        Float, the objective.
+
+    Raises:
+        TrialFailed: If the command says that its flags are wrong.
+        Stopped: If a signal came.
+        Interrupted: If the process ended in another way, or one that an earlier sweep
+            has left still trains there.
+    """
+    os.makedirs(folder, exist_ok=True)
+    try:
+        with locking.locked(folder):
+            pass
+    except UserError as error:
+        raise Interrupted(str(error)) from error
+    log = os.path.join(folder, _LOG)
+    with open(log, "ab") as file:
+        process = subprocess.Popen(
+            [sys.executable, _RUN, *arguments, f"--model_dir={folder}"],
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C comes once, from here
+        )
+        code = _await(process, signal)
+    if signal.number:
+        raise Stopped(signal.number)
+    if code == 2:
+        raise TrialFailed(_last_line(log))
+    if code:
+        raise Interrupted(f"{folder} ended with exit code {code}: {_last_line(log)}")
+    with open(os.path.join(folder, "result.json"), encoding="utf-8") as file:
+        results = json.load(file)
+    if objective not in results:
+        raise Interrupted(
+            f"--objective must be one of {', '.join(sorted(results))}, got {objective}."
+        )
+    return results[objective]
+
+
+def _await(process, signal):
+    told = False
+    while process.poll() is None:
+        if signal.number and not told:
+            process.send_signal(signal.number)
+            told = True
+        time.sleep(_PAUSE)
+    return process.returncode
+
+
+def _last_line(path):
+    with open(path, encoding="utf-8", errors="replace") as file:
+        lines = file.read().split("\n")
+    return next((line for line in reversed(lines) if line.strip()), "no output")

@@ -1,0 +1,158 @@
+"""The sweep itself: which trial is next, and what is known of those before."""
+
+import hashlib
+import importlib
+import os
+import re
+import time
+
+from simclr_tf.errors import UserError
+from tools.sweep import process, results
+from tools.sweep.plan import Range
+
+_FILE = "study.db"
+_LONGEST = 120  # characters of a folder's name
+
+
+def require():
+    """Refuses to begin without Optuna.
+
+    Raises:
+        UserError: With the command that installs it.
+    """
+    try:
+        importlib.import_module("optuna")
+    except ImportError as error:
+        raise UserError(
+            f"Optuna is needed and cannot be imported ({error}):"
+            ' pip install ".[sweep]" in the clone of simclr-tf.'
+        ) from error
+
+
+def run(plan, signal, say=print):
+    """Runs all trials that are not finished, and writes the tables after each.
+
+    Args:
+        plan: `Plan`.
+        signal: `stopping.Signal` that is noted, not raised.
+        say: Callable that prints a line for the user.
+
+    Raises:
+        UserError: If the folder is of another sweep.
+        Stopped: If a signal came; the trial has saved.
+        process.Interrupted: If a trial ended in a way that is not its result.
+    """
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.CRITICAL)  # `say` tells of trials
+    study = optuna.create_study(
+        storage=f"sqlite:///{os.path.join(os.path.abspath(plan.folder), _FILE)}",
+        study_name="sweep",
+        direction="minimize" if plan.lowest_is_best else "maximize",
+        load_if_exists=True,
+    )
+    _require_same(study, plan)
+    total = plan.trials or len(list(plan.grid()))
+    names = ", ".join(plan.axes)
+    say(f"{total} trials of {names}; {_finished(study)} are done.")
+
+    def value_of(params):
+        since = time.monotonic()
+        words = " ".join(f"{name}={value}" for name, value in params.items())
+        words = f"trial {_finished(study) + 1}/{total}  {words}"
+        folder = os.path.join(plan.folder, folder_of(params))
+        try:
+            value = process.run(folder, plan.command(params), plan.objective, signal)
+        except process.TrialFailed as error:
+            say(f"{words}  failed: {error}")
+            raise
+        seconds = time.monotonic() - since
+        say(f"{words}  {plan.objective} {value:.4g}  ({seconds:.0f} s)")
+        return value
+
+    def choose_and_run(trial):
+        return value_of({name: _suggest(trial, plan, name) for name in plan.axes})
+
+    def write(study, trial):
+        results.write(plan, study.get_trials(deepcopy=False))
+
+    _finish_open_trials(study, plan, value_of)
+    study.sampler = _sampler(plan, study)
+    left = total - _finished(study)
+    if left > 0:
+        study.optimize(
+            choose_and_run, left, catch=(process.TrialFailed,), callbacks=[write]
+        )
+    write(study, None)
+
+
+def folder_of(params):
+    """The name of a trial's folder, the same for the same choices.
+
+    Example:
+        >>> folder_of({"temperature": "0.1", "seed": "1"})
+        'temperature=0.1,seed=1'
+    """
+    text = ",".join(f"{name}={value}" for name, value in params.items())
+    name = re.sub(r"[^\w.=,+-]", "_", text)[:_LONGEST]
+    if name == text:
+        return name
+    return f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def _require_same(study, plan):
+    """Refuses a folder whose trials had other flags or axes."""
+    now = {
+        "flags": plan.flags,
+        "axes": {name: str(axis) for name, axis in plan.axes.items()},
+        "objective": plan.objective,
+    }
+    for name, value in now.items():
+        then = study.user_attrs.get(name, value)
+        if then != value:
+            raise UserError(
+                f"--model_dir={plan.folder} is of a sweep with other {name}: {then}, "
+                f"got {value}. Give another folder."
+            )
+        study.set_user_attr(name, value)
+
+
+def _finished(study):
+    return sum(trial.state.is_finished() for trial in study.get_trials(deepcopy=False))
+
+
+def _finish_open_trials(study, plan, value_of):
+    """Goes on with trials whose process was stopped or killed, with all of a sweep."""
+    import optuna
+
+    running = (optuna.trial.TrialState.RUNNING,)
+    for trial in study.get_trials(states=running):
+        if trial.params.keys() != plan.axes.keys():
+            continue  # killed before it was chosen
+        # In the order of the axes, as its folder is called.
+        params = {name: trial.params[name] for name in plan.axes}
+        try:
+            study.tell(trial.number, value_of(params))
+        except process.TrialFailed:
+            study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+
+
+def _suggest(trial, plan, name):
+    axis = plan.axes[name]
+    if not isinstance(axis, Range):
+        return trial.suggest_categorical(name, axis)
+    suggest = trial.suggest_int if axis.whole else trial.suggest_float
+    return suggest(name, axis.low, axis.high, log=axis.log)
+
+
+def _sampler(plan, study):
+    import optuna
+
+    if plan.sampler == "grid":
+        return optuna.samplers.GridSampler(plan.axes, seed=0)
+    kinds = {
+        "random": optuna.samplers.RandomSampler,
+        "tpe": optuna.samplers.TPESampler,
+    }
+    # One that goes on must not draw again what it drew at first.
+    return kinds[plan.sampler](seed=len(study.trials))
