@@ -97,6 +97,7 @@ NOT_STARTED = {
     "echo '{": "needs TensorFlow Serving; tests/export/test_serving.py sends it",
     '  [{"image_bytes"': "its second line",
     "  curl ": "its third line",
+    "python -m tools.sweep ": "tests/tools parses those of docs/ablations.md",
     "python scripts/launch_workers.py ": "tests/distribution starts workers",
 }
 TINY = (
@@ -206,6 +207,8 @@ def test_targets_modules_and_scripts_exist(page):
 @pytest.mark.parametrize("page", guides.pages())
 def test_flags_in_the_text_exist(page):
     others = {"stop-timeout", "help"}  # of Docker, and of every command
+    if page == "docs/ablations.md":
+        others |= {"grid", "range", "sampler", "objective", "trials"}  # of tools.sweep
     for span in guides.spans(page):
         if span.startswith(("--", "python run.py")):
             for name in re.findall(r"--([a-z][\w-]*)", span):

@@ -57,7 +57,8 @@ class Plan:
 
     def command(self, params):
         """The flags of a trial, but for its folder."""
-        return [*self.flags, *self.flags_of(params), "--mode=train_then_eval"]
+        chosen = self.flags_of(params)
+        return ["--noreport", *self.flags, *chosen, "--mode=train_then_eval"]
 
     def grid(self):
         """All choices on the axes, as dicts; of a `Range`, its two ends."""
