@@ -36,9 +36,25 @@ def import_tensorflow():
         return
     os.environ[_LOG_LEVEL] = "2"
     with without_greetings():
-        import tensorflow as tf
+        with _hidden("matplotlib", "sklearn"):
+            import tensorflow as tf
 
         tf.config.list_physical_devices()
+
+
+@contextlib.contextmanager
+def _hidden(*packages):
+    """Has an import not find packages that Keras 3 takes a second for, if it can.
+
+    What it wants them for is not used here; the report imports them for itself.
+    """
+    hidden = [package for package in packages if package not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))
+    try:
+        yield
+    finally:
+        for package in hidden:
+            del sys.modules[package]
 
 
 @contextlib.contextmanager

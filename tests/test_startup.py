@@ -8,7 +8,6 @@ import sys
 import pytest
 
 from simclr_tf import _startup
-from tests import programs
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 GREETING = (
@@ -58,27 +57,21 @@ def test_onednn_is_on_unless_the_user_says_no(wanted):
     assert done.stdout.strip() == str(x86 and wanted is None), done.stderr
 
 
-def test_the_command_prints_nothing_of_tensorflow():
+def test_the_command_prints_nothing_of_tensorflow_and_imports_nothing_in_vain():
     environment = {**os.environ, "PYTHONPATH": ROOT}
     environment.pop("TF_CPP_MIN_LOG_LEVEL")
     flags = ["--mode=train", "--dataset=./nowhere", "--model_dir=no/such/run"]
+    code = (
+        "import sys, run; code = run.main(sys.argv);"
+        "print({'matplotlib', 'sklearn', 'jinja2'} & set(sys.modules)); sys.exit(code)"
+    )
     done = subprocess.run(
-        [sys.executable, "run.py", *flags],
+        [sys.executable, "-c", code, *flags],
         cwd=ROOT,
         env=environment,
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 2 and done.stdout == ""
+    assert (done.returncode, done.stdout) == (2, "set()\n"), done.stderr
     assert done.stderr.startswith("run.py: --dataset=./nowhere")
     assert done.stderr.count("\n") == 1, done.stderr
-
-
-def test_a_training_starts_without_what_only_the_report_needs(tmp_path):
-    script = tmp_path / "imports.py"
-    script.write_text(
-        "import sys\n"
-        "from simclr_tf.experiment import command\n"
-        "print({'matplotlib', 'jinja2', 'sklearn'} & set(sys.modules))\n"
-    )
-    assert programs.run(str(script)).splitlines()[-1] == "set()"

@@ -94,6 +94,8 @@ def _answer(evidence, problems, worth, reasons):
         return "no", "No: an untrained network has features as good as these."
     if compared == "unclear":
         return "partly", "Perhaps: an untrained network may be as good, by chance."
+    if compared == "guessing":
+        return "partly", "Perhaps: guessing may be as good, by chance."
     if problems:
         return "partly", "It learned its task, but nothing of these labels."
     if not worth and None not in (loss, chance) and loss >= chance:
@@ -149,7 +151,8 @@ def _of_task(evidence, problems):
 def _worth(evidence):
     """How features are beside those of an untrained network, and a sentence.
 
-    The first is "better", "unclear" (the interval has both), "worse", or None.
+    The first is "better", "unclear" (the interval has both), "worse", or None; where
+    none was judged "guessing", if the interval has that.
     """
     trained = evidence.rows.get("trained", {})
     untrained = evidence.rows.get("untrained", {})
@@ -164,13 +167,16 @@ def _worth(evidence):
         beside.append(f"{percent(untrained[key])} with an untrained network")
     if evidence.num_classes:
         beside.append(f"{percent(1 / evidence.num_classes)} by guessing")
+    low = trained.get(f"{key}_low", 0)
     compared = None
     if both:
-        surely = trained.get(f"{key}_low", 0) > untrained[key]
         rather = "unclear" if trained[key] > untrained[key] else "worse"
-        compared = "better" if surely else rather
+        compared = "better" if low > untrained[key] else rather
+    elif evidence.num_classes:
+        compared = "better" if low > 1 / evidence.num_classes else "guessing"
+    by = f"the {TITLES[name]}" if name == "head" else TITLES[name]
     sentence = (
-        f"Judged by {TITLES[name]}, the class is right for {percent(trained[key])} of "
+        f"Judged by {by}, the class is right for {percent(trained[key])} of "
         "the evaluation images"
     )
     return compared, f"{sentence}{', against ' * bool(beside)}{' and '.join(beside)}."

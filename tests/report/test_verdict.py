@@ -56,7 +56,8 @@ def test_a_run_that_learned():
         (judged(0.8, 0.5, low=0.7), "yes"),
         (judged(0.8, 0.75, low=0.7), "partly"),  # the interval has both
         (judged(0.5, 0.6, low=0.4), "no"),
-        (judged(0.8), "yes"),  # nothing to compare with
+        (judged(0.8), "yes"),  # beside guessing
+        (judged(0.2, low=0.05), "partly"),
     ],
 )
 def test_the_untrained_network_is_what_counts(rows, kind):
