@@ -29,6 +29,7 @@ _LONGEST = (
     "test_lasting_runs",
     "test_finetune",
     "test_eval_and_embed",
+    "test_docs",
     "evaluation/test_callback",
 )
 

@@ -35,7 +35,8 @@ SMALLER = {
     "batch_size=256": "batch_size=8",
     "batch(256": "batch(8",
     "STEPS = 300": "STEPS = 2",
-    '"--seed=1",': '"--seed=1", "--train_batch_size=16", "--width_multiplier=0.0625",',
+    '"--seed=1",': '"--seed=1", "--train_batch_size=16", "--width_multiplier=0.0625", '
+    '"--evaluators=knn", "--nocompare_untrained",',
 }
 # What a page takes for granted.
 GIVEN = {
@@ -102,7 +103,8 @@ NOT_STARTED = {
 }
 TINY = (
     "--image_size=8 --resnet_depth=18 --width_multiplier=0.0625 --train_batch_size=8 "
-    "--train_steps=2 --checkpoint_steps=2 --warmup_epochs=0 --proj_out_dim=8 --seed=1"
+    "--train_steps=2 --checkpoint_steps=2 --warmup_epochs=0 --proj_out_dim=8 --seed=1 "
+    "--evaluators=knn --nocompare_untrained"
 ).split()
 # See tests/conftest.py; weights are imported where no group is empty.
 RESNETS = {18: (False, (1, 0, 0, 1)), 34: (False, (1, 1, 1, 1))}
@@ -270,7 +272,7 @@ def test_notebooks_run_one_after_the_other(tmp_path, monkeypatch, capsys):
 def few_images(*args, load=simclr_tf.data.load, with_info=False, **kwargs):
     """`simclr_tf.data.load`, of which the first images are taken."""
     dataset, info = load(*args, with_info=True, **kwargs)
-    dataset = dataset.take(400)
+    dataset = dataset.take(200)
     return (dataset, info) if with_info else dataset
 
 
