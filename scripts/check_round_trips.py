@@ -1,10 +1,12 @@
 """Sends networks of full size through every way in and out, and prints what changes.
 
-    python -m scripts.check_round_trips [--torch FOLDER] [--torch_python PYTHON]
+    python -m scripts.check_round_trips [--network NAME] [--torch FOLDER]
+        [--torch_python PYTHON]
 
 Each network has random weights, then those after three steps of training. Rows are the
 sources of `--mode=import` and the formats of `--export_formats`, with the largest
-difference of a feature over the largest feature. `--torch` names a folder that
+difference of a feature over the largest feature. `--network` takes one
+alone, which needs less memory. `--torch` names a folder that
 `scripts.make_torch_files` wrote; `--torch_python` an interpreter that has torch and
 safetensors, to compute with the exported file. Ends with exit code 1 above 1e-4.
 """
@@ -153,7 +155,8 @@ def rows(arguments):
     """All `(network and weights, way, difference)`."""
     if arguments.torch:
         yield from torch_files(arguments.torch)
-    for name, options in NETWORKS.items():
+    for name in [arguments.network] if arguments.network else NETWORKS:
+        options = NETWORKS[name]
         size = 32 if "stem" in options else 64
         for weights in ("random", "trained"):
             encoder = tf_models.ResNet(**options)
@@ -168,6 +171,7 @@ def rows(arguments):
 def main():
     """Prints the table; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--network", choices=NETWORKS)
     parser.add_argument("--torch")
     parser.add_argument("--torch_python")
     print("| network | way | largest difference |\n|---|---|---|")
