@@ -171,12 +171,12 @@ def test_a_run_whose_files_vanish_ends_and_resumes_bit_identical(
     shutil.copytree(folder, tmp_path / "copy")
     train = training.train
 
-    def train_without_two(session, say):
+    def train_without_two(session, log, say):
         for name in ("1.png", "2.png"):
             path = os.path.join(session.config.data.dataset, "train", "cat", name)
             if os.path.exists(path):
                 os.remove(path)
-        return train(session, say)
+        return train(session, log, say)
 
     monkeypatch.setattr(training, "train", train_without_two)
     code, out, err = start(*flags, model_dir="whole", dataset=str(tmp_path / "copy"))
