@@ -55,6 +55,16 @@ def graphs_are_forgotten():
         del registered[name]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def data_sets_are_forgotten():
+    """TensorFlow keeps what functions a data set scans by in a graph that none uses."""
+    import tensorflow as tf
+
+    yield
+    tf.compat.v1.reset_default_graph()
+    gc.collect()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def graphs_as_they_are():
     """Small graphs that run a few times: to rewrite them takes longer than it saves.
