@@ -16,11 +16,13 @@ IS_KERAS_3 = hasattr(keras, "ops")
 
 if not IS_KERAS_3:
     # In `fit` of Keras 2 AutoGraph converts whatever a step calls, which takes seconds.
-    # Like Keras itself, our code never branches on tensors; the user's layers may.
+    # Like Keras itself, these never branch on tensors; layers of the user's may, and
+    # they may be made from those of `simclr_tf.augmentation`.
     from tensorflow.python.autograph.core import config
 
+    _AS_THEY_ARE = ("tf_models", "simclr_tf.losses", "simclr_tf.training")
     config.CONVERSION_RULES = (
-        *(config.DoNotConvert(package) for package in ("simclr_tf", "tf_models")),
+        *map(config.DoNotConvert, _AS_THEY_ARE),
         *config.CONVERSION_RULES,
     )
 
