@@ -102,7 +102,7 @@ def in_torch(python, file, images):
     with tempfile.TemporaryDirectory() as folder:
         np.save(os.path.join(folder, "images.npy"), images.transpose(0, 3, 1, 2))
         subprocess.run([python, program, folder, file], check=True)
-        return np.load(os.path.join(folder, "features.npy"))
+        return np.load(os.path.join(folder, "features.npy"), allow_pickle=False)
 
 
 def difference(found, expected):
@@ -142,7 +142,7 @@ def torch_files(folder):
     for path in sorted(pathlib.Path(folder).glob("*.ckpt")):
         stem = "cifar_padded" if "padded" in path.stem else "auto"
         imported = export.import_checkpoint(str(path), stem=stem)
-        with np.load(path.with_suffix(".npz")) as arrays:
+        with np.load(path.with_suffix(".npz"), allow_pickle=False) as arrays:
             found = imported.encoder(arrays["images"], training=False)
             expected, projections = arrays["features"], arrays["projections"]
         yield path.stem, "from PyTorch", difference(found, expected)

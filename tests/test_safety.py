@@ -16,7 +16,7 @@ from simclr_tf.errors import UserError
 
 ROOT = os.path.dirname(os.path.abspath(run.__file__))
 CODE = [os.path.join(ROOT, "run.py")]
-for part in ("flags", "simclr_tf", "tf_models", "examples", "scripts"):
+for part in ("flags", "simclr_tf", "tf_models", "examples", "scripts", "tools"):
     CODE += glob.glob(os.path.join(ROOT, part, "**", "*.py"), recursive=True)
 THAT_RUN_CODE = {"pickle", "cPickle", "dill", "joblib", "marshal", "shelve"}
 # Reads pickles of PyTorch by an unpickler that calls nothing that they name; what it
