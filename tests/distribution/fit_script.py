@@ -13,8 +13,10 @@ The networks are smooth, see `tests/networks.py`. Graphs are not rewritten: that
 longer than three steps, and is left to the command, in `run_script.py`.
 """
 
+import glob
 import os
 import sys
+import time
 
 import numpy as np
 import tensorflow as tf
@@ -162,6 +164,12 @@ def main(kind, replicas, out, *cases):
         rule, data_kind = case.split(":")
         results = train(strategy, rule, data_kind)
         np.savez(os.path.join(out, f"{rule}-{data_kind}{worker}.npz"), **results)
+    if worker:  # the others may still read this one's share of the last figures
+        open(os.path.join(out, f"done{worker}"), "w").close()
+        for _ in range(600):
+            if len(glob.glob(os.path.join(out, "done-*"))) == int(replicas):
+                break
+            time.sleep(0.1)
 
 
 if __name__ == "__main__":

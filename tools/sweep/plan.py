@@ -58,7 +58,7 @@ class Plan:
     def command(self, params):
         """The flags of a trial, but for its folder."""
         chosen = self.flags_of(params)
-        return ["--noreport", *self.flags, *chosen, "--mode=train_then_eval"]
+        return ["--report=false", *self.flags, *chosen, "--mode=train_then_eval"]
 
     def grid(self):
         """All choices on the axes, as dicts; of a `Range`, its two ends."""
