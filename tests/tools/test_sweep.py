@@ -154,12 +154,13 @@ def test_two_axes_make_a_grid_of_means_over_seeds(start, tmp_path):
     assert (tmp_path / "heat_map.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_of_a_loss_the_lowest_is_the_best():
-    grid = plan.Plan(
-        "", {"a": ["x", "y"]}, [], presets.as_flags, "grid", None, "b_loss"
-    )
+def test_of_a_loss_the_lowest_is_the_best_and_what_varies_is_shown():
+    axes = {"a": ["x", "y"], "alike": ["1"], "seed": ["1", "2"]}
+    grid = plan.Plan("", axes, [], presets.as_flags, "grid", None, "b_loss")
     found = {("x",): [2.0, 4.0], ("y",): [1.25]}
-    assert results.table(grid, found).splitlines()[2:] == [
+    assert results.table(grid, found).splitlines() == [
+        "| a | b_loss |",
+        "| --- | --- |",
         "| y | 1.25 |",
         "| x | 3 (2 to 4) |",
     ]

@@ -31,8 +31,8 @@ def table(plan, found):
 
     Args:
         plan: `Plan`.
-        found: Dict from a tuple, the choice on each axis but `seed`, to the list of
-            values found; empty where all failed.
+        found: Dict from a tuple, the choice on each axis that varies, but for `seed`,
+            to the list of values found; empty where all failed.
 
     Returns:
         Str.
@@ -59,7 +59,12 @@ def table(plan, found):
 
 
 def _axes(plan):
-    return [name for name in plan.axes if name != SEED]
+    """The axes that tables show: those that vary, but for the seed."""
+    return [
+        name
+        for name, axis in plan.axes.items()
+        if name != SEED and (isinstance(axis, Range) or len(axis) > 1)
+    ]
 
 
 def _is_grid(plan):
