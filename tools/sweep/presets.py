@@ -3,6 +3,8 @@
 import dataclasses
 import typing
 
+from simclr_tf.experiment.config import LOSS_ARGUMENTS
+
 
 def as_flags(params):
     """The flags of a trial where every axis is a flag.
@@ -84,6 +86,14 @@ ABLATIONS = {
         },
         # As many images for each batch size.
         (*_DEMO, "--train_epochs=8", "--checkpoint_epochs=8"),
+    ),
+    "losses": Ablation(  # at equal steps, each loss with its own defaults
+        {
+            "loss": list(LOSS_ARGUMENTS),
+            "train_batch_size": ["64", "256"],
+            "seed": _SEEDS,
+        },
+        _DEMO,
     ),
     "head": Ablation(  # figure 8
         {
