@@ -385,7 +385,7 @@ def test_summaries_that_cannot_be_written_do_not_end_training(start, monkeypatch
     monkeypatch.setattr(tf.summary, "create_file_writer", on_a_full_disk)
     code, out, err = start("--train_steps=2", "--train_summary_steps=1")
     assert (code, err) == (0, "")
-    words = "--loggers=tensorboard gets nothing from here on (No space left on device)"
+    words = "--loggers=tensorboard gets nothing from now on (No space left on device)"
     assert out.count(words) == 1
 
 

@@ -1,4 +1,4 @@
-"""On what a run took how long."""
+"""The machine and software of a report, and the speed of a training."""
 
 import os
 import platform
@@ -10,11 +10,11 @@ import tensorflow as tf
 import simclr_tf
 from simclr_tf import keras_compat
 
-_PAUSE = 10  # times the usual time between two summaries: the run was stopped
+_PAUSE = 10  # times the usual time between two summaries; longer: it was stopped
 
 
 def facts():
-    """Dict of str: versions and processor of the process that calls this."""
+    """Dict of str: the software versions and the processor of this process."""
     versions = (
         f"simclr-tf {simclr_tf.__version__}, TensorFlow {tf.__version__}, "
         f"Keras {keras_compat.version()}, Python {platform.python_version()}"
@@ -40,15 +40,15 @@ def processor():
 
 
 def speed(curves, batch_size):
-    """Time and images a second of a training, by when its summaries were written.
+    """A training's time and images per second, from the times of its summaries.
 
     Args:
         curves: Dict of `Curve` by tag.
         batch_size: Int.
 
     Returns:
-        Dict of str, empty where there are fewer than two summaries. Pauses, where a run
-        was stopped, do not count.
+        Dict of str, empty if there are fewer than two summaries. Pauses between two
+        parts of a training do not count.
     """
     curve = curves.get("train/total_loss")
     if curve is None or len(curve.steps) < 2:

@@ -1,4 +1,4 @@
-"""The images that an encoder finds most alike."""
+"""The images whose features are most similar."""
 
 import numpy as np
 
@@ -13,11 +13,11 @@ def unit(features):
 
 
 def nearest(features, count=8):
-    """The nearest others of every image by cosine similarity.
+    """The nearest other images of every image, by cosine similarity.
 
     Args:
         features: Float `[N, C]`, N >= 2.
-        count: Int k; all others where there are fewer.
+        count: Int k, the number of neighbours; all others if there are fewer.
 
     Returns:
         `(places, similarities)`: int64 and float32 `[N, k]`, the nearest first.
@@ -33,7 +33,7 @@ def nearest(features, count=8):
     for start in range(0, len(z), _BLOCK):
         rows = np.arange(start, min(start + _BLOCK, len(z)))
         found = z[rows] @ z.T  # [b, N]
-        found[np.arange(len(rows)), rows] = -np.inf  # nobody is a neighbour of itself
+        found[np.arange(len(rows)), rows] = -np.inf  # no image is its own neighbour
         chosen = np.argpartition(-found, count - 1, axis=1)[:, :count]
         values = np.take_along_axis(found, chosen, axis=1)
         order = np.argsort(-values, axis=1, kind="stable")
@@ -43,11 +43,11 @@ def nearest(features, count=8):
 
 
 def queries(labels, count, seed=0):
-    """Random images to show the neighbours of, of as many classes as there are.
+    """Random images to show neighbours of, from as many classes as possible.
 
     Args:
-        labels: Int `[N]`, -1 where a label is not known; or of clusters.
-        count: Int, how many; all where there are fewer.
+        labels: Int `[N]`, -1 for an unknown label; or numbers of clusters.
+        count: Int, the number of images; all if there are fewer.
         seed: Int.
 
     Returns:

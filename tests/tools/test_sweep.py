@@ -67,7 +67,7 @@ def test_a_grid_is_run_once_and_its_best_is_known(start, tmp_path):
     assert list(processes(tmp_path).values()) == [1] * 5
     assert trials(tmp_path) == rows
     code, _, err = start(*FIVE, "1.1")
-    assert code == 2 and "is of a sweep with other axes" in err
+    assert code == 2 and "belongs to a sweep with other axes" in err
 
 
 @pytest.mark.parametrize(
