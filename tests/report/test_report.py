@@ -158,7 +158,7 @@ def test_what_is_missing_is_a_note_in_its_place(copied, tmp_path, start):
     page = Page(copied / "report.html")
     assert sum("gone" in note for note in page.notes) == 6
     assert any("no TensorBoard events" in note for note in page.notes)
-    assert any("nothing was evaluated yet" in note for note in page.notes)
+    assert any("nothing has been evaluated yet" in note for note in page.notes)
     assert any("flags.json" in note for note in page.notes)
     assert "There is too little to tell" in page.text
     assert "filters of 3 x 3 pixels" in page.text  # the networks are there
