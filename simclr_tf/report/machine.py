@@ -2,13 +2,12 @@
 
 import os
 import platform
-import re
 
 import numpy as np
 import tensorflow as tf
 
 import simclr_tf
-from simclr_tf import keras_compat
+from simclr_tf import keras_compat, processor
 
 _PAUSE = 10  # times the usual time between two summaries; longer: it was stopped
 
@@ -19,10 +18,10 @@ def facts():
         f"simclr-tf {simclr_tf.__version__}, TensorFlow {tf.__version__}, "
         f"Keras {keras_compat.version()}, Python {platform.python_version()}"
     )
-    return {"Report written with": versions, "Report written on": processor()}
+    return {"Report written with": versions, "Report written on": devices()}
 
 
-def processor():
+def devices():
     """Str, the GPUs, or else the processor and its cores."""
     gpus = tf.config.list_physical_devices("GPU")
     names = [
@@ -31,12 +30,7 @@ def processor():
     ]
     if names:
         return ", ".join(names)
-    name = platform.processor() or platform.machine()
-    if os.path.exists("/proc/cpuinfo"):
-        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
-            found = re.search(r"^model name\s*: (.*)$", file.read(), re.MULTILINE)
-        name = found[1] if found else name
-    return f"{name}, {os.cpu_count()} cores"
+    return f"{processor.name()}, {os.cpu_count()} cores"
 
 
 def speed(curves, batch_size):

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from simclr_tf.evaluation.nearest_neighbors import vote_shares
+
 _BLOCK = 1024  # queries at a time
 
 
@@ -63,25 +65,20 @@ def queries(labels, count, seed=0):
     return chosen[np.argsort(labels[chosen], kind="stable")].astype("int64")
 
 
-def vote(places, similarities, labels, num_classes, temperature=0.07):
-    """The class that the neighbours of each image name.
+def vote(places, similarities, labels, num_classes):
+    """The class that the neighbours of each image vote for.
 
-    As `simclr_tf.evaluation.knn_scores`, where the image itself has no vote.
+    Votes are weighted as in `simclr_tf.evaluation.knn_scores`. No image votes for
+    itself.
 
     Args:
         places: Int `[N, k]`, from `nearest`.
         similarities: Float `[N, k]`.
-        labels: Int `[N]`, -1 where a label is not known: it has no vote.
+        labels: Int `[N]`, -1 if a label is not known: it has no vote.
         num_classes: Int K.
-        temperature: Float > 0.
 
     Returns:
-        Int64 `[N]`; -1 where no neighbour has a label.
+        Int64 `[N]`; -1 if no neighbour has a label.
     """
-    voted = np.asarray(labels)[places]  # [N, k]
-    weights = np.exp((similarities - similarities[:, :1]) / temperature)
-    weights = weights * (voted >= 0)
-    cells = np.arange(len(voted))[:, np.newaxis] * num_classes + np.maximum(voted, 0)
-    votes = np.bincount(cells.ravel(), weights.ravel(), len(voted) * num_classes)
-    votes = votes.reshape(len(voted), num_classes)
-    return np.where(votes.any(axis=1), votes.argmax(axis=1), -1)
+    shares = vote_shares(similarities, np.asarray(labels)[places], num_classes)
+    return np.where(shares.any(axis=1), shares.argmax(axis=1), -1)
