@@ -10,10 +10,7 @@ from simclr_tf.keras_compat.gradients import (
     unscaled,
     watch_gradients,
 )
-from simclr_tf.keras_compat.kerases import (
-    IS_KERAS_3,
-    version,
-)
+from simclr_tf.keras_compat.kerases import IS_KERAS_3, version
 from simclr_tf.keras_compat.models import (
     DistributedModel,
     call_in_mode,

@@ -14,7 +14,7 @@ from PIL import Image
 import run
 import simclr_tf
 from simclr_tf.experiment import reporting
-from tests import browser
+from tests import browser, pictures
 
 SMALL = (
     "--image_size=8 --resnet_depth=18 --width_multiplier=0.0625 --num_proj_layers=2 "
@@ -30,13 +30,11 @@ CLASSES = (f"cat {HOSTILE}", "dog")
 def place(tmp_path_factory):
     """`data`, 20 training and 12 test pictures; `run`, trained and judged on them."""
     place = tmp_path_factory.mktemp("report")
-    random = np.random.RandomState(0)
-    for number in range(32):
-        split = "train" if number < 20 else "test"
-        folder = place / "data" / split / CLASSES[number % 2]
-        folder.mkdir(parents=True, exist_ok=True)
-        pixels = random.randint(0, 256, [9, 10, 3]).astype("uint8")
-        Image.fromarray(pixels).save(folder / f"{HOSTILE}{number}.png")
+    pictures.write(
+        place / "data" / split / CLASSES[number % 2] / f"{HOSTILE}{number}.png"
+        for split, numbers in (("train", range(20)), ("test", range(20, 32)))
+        for number in numbers
+    )
     first = place / "data" / "train" / "dog" / f"{HOSTILE}1.png"
     shutil.copy(first, first.with_name("copy.png"))
     flags = [*SMALL, f"--dataset={place / 'data'}", f"--model_dir={place / 'run'}"]
