@@ -210,7 +210,7 @@ def test_a_pair_of_transformations_is_of_one_view():
     ("arguments", "words"),
     [
         ([], "The following arguments are required: --model_dir"),
-        (["--model_dir=x"], "--preset must be one of augmentation_pairs"),
+        (["--model_dir=x"], "Give --preset, one of augmentation_pairs"),
         (
             ["--preset=dem"],
             "--preset must be an ablation, .*, or a recipe, .*, got dem",
