@@ -66,7 +66,7 @@ def tsne(features, perplexity=30.0):
 
 
 def umap(features, neighbors=15):
-    """Points `[N, 2]` by UMAP; None if the package umap-learn is not installed.
+    """Points `[N, 2]` by UMAP; None without umap-learn, or for fewer than 5 images.
 
     Args:
         features: Float `[N, C]`.
@@ -77,7 +77,7 @@ def umap(features, neighbors=15):
     from umap import UMAP
 
     neighbors = min(neighbors, len(features) - 1)
-    found = UMAP(n_neighbors=neighbors, metric="cosine", random_state=0)
+    found = UMAP(neighbors, metric="cosine", random_state=0, n_jobs=1)
     return found.fit_transform(unit(features))
 
 
