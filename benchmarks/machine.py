@@ -4,13 +4,16 @@ import datetime
 import importlib.metadata
 import os
 import platform
-import re
+
+from simclr_tf import processor as _processor
+
+_INSTRUCTIONS = {"avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16"}
 
 
 def processor():
-    """Str: the cores, and the instructions that matter here."""
-    kinds = sorted(_flags() & {"avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16"})
-    return f"{_model()}, {os.cpu_count()} cores, {' '.join(kinds) or 'kind unknown'}"
+    """Str: its model, its cores, and the instructions that matter here."""
+    known = " ".join(sorted(_processor.instructions() & _INSTRUCTIONS))
+    return f"{_processor.name()}, {os.cpu_count()} cores, {known or 'kind unknown'}"
 
 
 def versions():
@@ -27,20 +30,4 @@ def today():
 
 def either(avx512, avx2):
     """What holds for a processor of this machine's kind."""
-    return avx512 if "avx512f" in _flags() else avx2
-
-
-def _flags():
-    return set(_cpuinfo("flags").split())
-
-
-def _model():
-    return _cpuinfo("model name") or platform.processor() or platform.machine()
-
-
-def _cpuinfo(entry):
-    if not os.path.exists("/proc/cpuinfo"):
-        return ""
-    with open("/proc/cpuinfo") as file:
-        found = re.search(rf"^{entry}\s*: (.*)$", file.read(), re.MULTILINE)
-    return found[1] if found else ""
+    return avx512 if "avx512f" in _processor.instructions() else avx2

@@ -2,6 +2,8 @@
 
 import os
 
+from simclr_tf import processor
+
 
 def bfloat16_works():
     """Whether TensorFlow computes in bfloat16, and does not abort.
@@ -11,5 +13,4 @@ def bfloat16_works():
     """
     if "ONEDNN_MAX_CPU_ISA" not in os.environ:
         return True
-    with open("/proc/cpuinfo", encoding="utf-8") as file:
-        return "avx512f" not in file.read()
+    return "avx512f" not in processor.instructions()

@@ -5,15 +5,13 @@ import os
 import shutil
 import types
 
-import numpy as np
 import pytest
-from PIL import Image
 
 import flags
 import run
-from simclr_tf import optimizers
 from simclr_tf.errors import UserError
-from simclr_tf.experiment import checkpoints, files, networks, resuming, saving
+from simclr_tf.experiment import checkpoints, resuming
+from tests import pictures, saved_runs
 
 SHORT = "--train_batch_size=8 --warmup_epochs=0 --train_steps=2 --seed=1".split()
 NETWORKS = {
@@ -29,22 +27,15 @@ NETWORKS = {
 def home(tmp_path_factory):
     """Folder `data` of two classes, and `pretrained`, a run after its last step."""
     home = tmp_path_factory.mktemp("configuration")
-    random = np.random.RandomState(0)
-    for split in ("train", "test"):
-        for number in range(16):
-            folder = home / "data" / split / ("cat", "dog")[number % 2]
-            folder.mkdir(parents=True, exist_ok=True)
-            pixels = random.randint(0, 256, [9, 10, 3]).astype("uint8")
-            Image.fromarray(pixels).save(folder / f"{number}.png")
+    pictures.write(
+        home / "data" / split / ("cat", "dog")[number % 2] / f"{number}.png"
+        for split in ("train", "test")
+        for number in range(16)
+    )
     arguments = [*SHORT, f"--dataset={home / 'data'}", "--eval_split=test"]
     arguments += [f"--{name}={value}" for name, value in NETWORKS.items()]
     arguments += ["--use_blur=False", f"--model_dir={home / 'pretrained'}"]
-    config, values = flags.parse(["run.py", *arguments], print)
-    model = networks.build_model(config, optimizers.WarmupCosine(1.0, 0, 2), 2)
-    about = checkpoints.description(config, model, 1, train_steps=2, num_examples=16)
-    os.makedirs(config.model_dir)
-    saving.Keeper(model, about, config.model_dir, keep=1).save(2, figures={})
-    files.write_json(f"{config.model_dir}/flags.json", values)
+    saved_runs.save(arguments, step=2, num_examples=16)
     return home
 
 

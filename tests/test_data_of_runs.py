@@ -7,9 +7,9 @@ import shutil
 import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image
 
 import run
+from tests import pictures
 
 SMALL = (
     "--image_size=8 --resnet_depth=18 --width_multiplier=0.125 --train_batch_size=4 "
@@ -30,13 +30,10 @@ def start(tmp_path, capsys):
 
 @pytest.fixture
 def pets(tmp_path):
-    random = np.random.RandomState(0)
-    for number in range(20):
-        path = tmp_path / "pets" / ("cat", "dog")[number % 2] / f"{number}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pixels = random.randint(0, 256, [9, 8, 3]).astype("uint8")
-        Image.fromarray(pixels).save(path)
-    return tmp_path / "pets"
+    folder = tmp_path / "pets"
+    names = ("cat", "dog")
+    pictures.write(folder / names[n % 2] / f"{n}.png" for n in range(20))
+    return folder
 
 
 def test_a_part_is_held_out_where_there_is_no_split_to_judge_on(start, pets, tmp_path):

@@ -22,7 +22,7 @@ import simclr_tf
 import tf_models
 from flags.values import FLAGS
 from simclr_tf import export
-from tests import guides
+from tests import guides, pictures
 
 # What makes the code small enough for a test: text, and what stands there instead.
 SMALLER = {
@@ -117,11 +117,11 @@ LABELS = np.arange(16) % 2
 def desk(tmp_path_factory):
     """A folder that holds what the commands and the code name."""
     desk = tmp_path_factory.mktemp("desk")
-    for label in ("cats", "dogs"):
-        (desk / "photos" / label).mkdir(parents=True)
-        for number in range(12):
-            image = Image.fromarray(RANDOM.randint(0, 256, [9, 10, 3]).astype("uint8"))
-            image.save(desk / "photos" / label / f"{number}.png")
+    pictures.write(
+        desk / "photos" / label / f"{number}.png"
+        for label in ("cats", "dogs")
+        for number in range(12)
+    )
     Image.fromarray(PHOTOS[0]).save(desk / "cat.jpg")
     np.save(desk / "images.npy", PHOTOS)
     export.save(networks()[0], desk / "runs/demo/saved_model/300", image_size=16)

@@ -1,9 +1,8 @@
-"""Evaluation beside a training, features and encoders as files, from flags to files."""
+"""Evaluation beside a training, and features as files, from flags to files."""
 
 import json
 import os
 import shutil
-import sys
 import threading
 
 import numpy as np
@@ -12,10 +11,8 @@ import tensorflow as tf
 from PIL import Image
 
 import run
-from simclr_tf import export
 from simclr_tf.experiment import checkpoints, following
-
-EXPORTS_COMPARED = True
+from tests import pictures
 
 SMALL = (
     "--image_size=8 --resnet_depth=18 --width_multiplier=0.0625 --num_proj_layers=2 "
@@ -29,13 +26,11 @@ SMALL = (
 def trained(tmp_path_factory):
     """`data`, 8 training and 5 test pictures of two classes; `run`, 4 steps on them."""
     place = tmp_path_factory.mktemp("trained")
-    random = np.random.RandomState(0)
-    for number in range(13):
-        split = "train" if number < 8 else "test"
-        label = place / "data" / split / ("cat", "dog")[number % 2]
-        label.mkdir(parents=True, exist_ok=True)
-        pixels = random.randint(0, 256, [9, 10, 3]).astype("uint8")
-        Image.fromarray(pixels).save(label / f"{number}.png")
+    pictures.write(
+        place / "data" / split / ("cat", "dog")[number % 2] / f"{number}.png"
+        for split, numbers in (("train", range(8)), ("test", range(8, 13)))
+        for number in numbers
+    )
     places = [f"--dataset={place / 'data'}", f"--model_dir={place / 'run'}"]
     assert run.main(["run.py", *SMALL, *places, "--train_steps=4"]) == 0
     return place
@@ -284,74 +279,6 @@ def test_embed_of_images_that_are_no_files_has_no_file_names(start, bring, tmp_p
 def test_embed_without_a_checkpoint_is_one_line_and_writes_nothing(start, tmp_path):
     code, _, err = start("--mode=embed")
     assert code == 2 and "no checkpoint there" in err and err.count("\n") == 1
-    assert not os.path.exists(tmp_path / "run")
-
-
-EXPORTED = {
-    "onnx": "encoder.onnx",
-    "onnx_raw": "encoder_raw.onnx",
-    "litert": "encoder.tflite",
-    "litert_raw": "encoder_raw.tflite",
-    "litert_int8": "encoder_int8.tflite",
-    "keras": "encoder.keras",
-    "safetensors": "encoder.safetensors",
-}
-
-
-def test_every_format_is_written_and_compared(start, bring, tmp_path):
-    for package in ("tf2onnx", "onnxruntime"):
-        pytest.importorskip(package)
-    bring(4)
-    code, out, err = start("--mode=export", f"--export_formats={','.join(EXPORTED)}")
-    assert (code, err) == (0, "")
-    folder = tmp_path / "run" / "export" / "4"
-    assert sorted(os.listdir(folder)) == sorted(EXPORTED.values())
-    for name, file in EXPORTED.items():
-        assert f"{name}: {folder / file} (features within " in out
-    assert out.count("cosine similarity 1.0000") >= 4
-    images = np.random.RandomState(0).rand(2, 8, 8, 3).astype("float32")
-    of_keras, of_torch = (
-        export.load_encoder(folder / f"encoder.{suffix}")(images, training=False)
-        for suffix in ("keras", "safetensors")
-    )
-    np.testing.assert_allclose(of_keras, of_torch, atol=1e-6)
-    assert not os.path.exists(tmp_path / "run" / "saved_model")
-
-
-def test_the_model_card_says_data_flags_and_accuracy(start, bring, trained, tmp_path):
-    bring(4)
-
-    def card(*flags):
-        assert start(*flags, "--model_licence=CC0")[0] == 0
-        path = tmp_path / "run" / "saved_model" / "4" / "model.json"
-        return json.loads(path.read_text(encoding="utf-8"))
-
-    before = card("--mode=export")
-    assert before["accuracy"] == "not stated"
-    assert before["data"] == f"{trained / 'data'}, split train, 8 images"
-    assert (before["steps"], before["licence"]) == (4, "CC0")
-    assert before["recipe"]["train_mode"] == "pretrain"
-    assert before["recipe"]["width_multiplier"] == 0.0625
-    evaluated = card("--mode=eval", "--eval_timeout=0")
-    result = json.loads((tmp_path / "run" / "result_4.json").read_text())
-    name = "eval/label_top_1_accuracy"
-    assert evaluated["accuracy"][name] == result[name]
-    assert card("--mode=export") == evaluated  # from what the evaluation wrote
-
-
-def test_what_cannot_be_exported_is_said_before_any_work(start, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "tf2onnx", None)
-    for flags, words in (
-        (["--export_formats=onnx"], "needs the package tf2onnx, which"),
-        (["--export_formats=keras,pickle"], "--export_formats must be a list of saved"),
-        (
-            ["--export_formats=safetensors", "--encoder=MobileNet"],
-            "--export_formats must be without safetensors for --encoder=MobileNet",
-        ),
-    ):
-        code, out, err = start("--mode=train_then_eval", *flags)
-        assert (code, out, err.count("\n")) == (2, "", 1)
-        assert words in err
     assert not os.path.exists(tmp_path / "run")
 
 

@@ -12,7 +12,7 @@ import flags
 import run
 from simclr_tf import data
 from simclr_tf.experiment import cached_features, labels
-from tests import programs
+from tests import pictures, programs
 
 SMALL = (
     "--image_size=8 --resnet_depth=18 --width_multiplier=0.0625 --num_proj_layers=2 "
@@ -30,14 +30,12 @@ LINEAR = (
 def home(tmp_path_factory):
     """Folder `data`: 20 training and 8 test pictures of two classes."""
     home = tmp_path_factory.mktemp("finetune")
-    random = np.random.RandomState(0)
-    for split, count in (("train", 10), ("test", 4)):
-        for label in ("cat", "dog"):
-            (home / "data" / split / label).mkdir(parents=True)
-            for number in range(count):
-                pixels = random.randint(0, 256, [9, 10, 3]).astype("uint8")
-                path = home / "data" / split / label / f"{label}_{number}.png"
-                Image.fromarray(pixels).save(path)
+    pictures.write(
+        home / "data" / split / label / f"{label}_{number}.png"
+        for split, count in (("train", 10), ("test", 4))
+        for label in ("cat", "dog")
+        for number in range(count)
+    )
     return home
 
 

@@ -142,7 +142,7 @@ def test_lamb_moves_a_weight_in_proportion_to_its_norm():
 
 
 def test_lamb_says_what_is_missing(monkeypatch):
-    monkeypatch.setattr(keras_compat, "IS_KERAS_3", False)
+    monkeypatch.setattr(keras_compat.optimizers, "IS_KERAS_3", False)
     monkeypatch.setitem(sys.modules, "tensorflow_addons", None)
     with pytest.raises(ImportError, match="LAMB needs Keras 3, or Keras 2 with"):
         keras_compat.lamb(0.1, 0.0, [])

@@ -14,6 +14,7 @@ import run
 from simclr_tf import export
 from simclr_tf.experiment import training
 from simclr_tf.training import memory
+from tests import pictures
 
 SMALL = (
     "--image_size=8 --resnet_depth=18 --width_multiplier=0.0625 --num_proj_layers=2 "
@@ -25,14 +26,12 @@ SMALL = (
 @pytest.fixture
 def folder(tmp_path):
     """Folder of 20 training and 8 test pictures in two classes; `train` has 3 too."""
-    random = np.random.RandomState(0)
-    for split, count in (("train", 10), ("test", 4)):
-        for label in ("cat", "dog"):
-            (tmp_path / "data" / split / label).mkdir(parents=True)
-            for number in range(count):
-                pixels = random.randint(0, 256, [9, 10, 3]).astype("uint8")
-                path = tmp_path / "data" / split / label / f"{number}.png"
-                Image.fromarray(pixels).save(path)
+    pictures.write(
+        tmp_path / "data" / split / label / f"{number}.png"
+        for split, count in (("train", 10), ("test", 4))
+        for label in ("cat", "dog")
+        for number in range(count)
+    )
     return str(tmp_path / "data")
 
 

@@ -51,7 +51,8 @@ def knn_scores(
     Args:
         queries: Float `[M, C]`, the features to classify.
         features: Float `[N, C]`, the labelled features, the bank.
-        labels: Int `[N]`, their classes in `0 .. num_classes - 1`.
+        labels: Int `[N]`, their classes in `0 .. num_classes - 1`; -1 if a label is not
+            known: that feature takes up a place among the k, but has no vote.
         num_classes: Int `K`.
         neighbors: Int k >= 1; if it is more than `N`, all of them vote.
         temperature: Positive float; a large one gives every neighbour an equal vote.
@@ -61,7 +62,7 @@ def knn_scores(
             similarities and the `M * k` nearest so far.
 
     Returns:
-        Float32 `[M, K]`, rows summing to 1.
+        Float32 `[M, K]`, rows summing to 1, or of zeros if no neighbour has a label.
 
     Raises:
         UserError: If `neighbors` or `temperature` is not positive.
@@ -88,7 +89,7 @@ def knn_scores(
                 tf.constant(classes[rows]),
             )
     pieces = [
-        _votes(similarity[rows], classes[rows], num_classes, temperature)
+        vote_shares(similarity[rows], classes[rows], num_classes, temperature)
         for rows in _slices(len(queries), block)
     ]
     return np.concatenate(pieces)
@@ -111,12 +112,24 @@ def _nearer(queries, bank, labels, similarity, classes):
     return similarity, tf.gather(classes, places, batch_dims=1)
 
 
-def _votes(similarity, classes, num_classes, temperature):
-    """Shares `[b, K]` of the votes of neighbours `[b, k]`, the nearest first."""
-    weights = np.exp((similarity - similarity[:, :1]) / temperature)
-    weights /= weights.sum(axis=1, keepdims=True)
+def vote_shares(similarity, classes, num_classes, temperature=0.07):
+    """The share of each class in the weighted votes of neighbours.
+
+    Args:
+        similarity: Float `[b, k]`, cosine similarities.
+        classes: Int `[b, k]`, the classes of the neighbours, or -1 for no vote.
+        num_classes: Int `K`.
+        temperature: Positive float, see `knn_scores`.
+
+    Returns:
+        Float32 `[b, K]`, rows summing to 1, or of zeros if nobody votes.
+    """
+    similarity = np.where(classes >= 0, similarity, -np.inf)
+    nearest = np.maximum(similarity.max(axis=1, keepdims=True), -1)  # finite if none
+    weights = np.exp((similarity - nearest) / temperature)
+    weights /= np.maximum(weights.sum(axis=1, keepdims=True), np.finfo("float32").tiny)
     rows = len(classes)
-    cells = np.arange(rows)[:, np.newaxis] * num_classes + classes
+    cells = np.arange(rows)[:, np.newaxis] * num_classes + np.maximum(classes, 0)
     votes = np.bincount(cells.ravel(), weights.ravel(), minlength=rows * num_classes)
     return votes.reshape([rows, num_classes]).astype("float32")
 

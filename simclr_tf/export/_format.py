@@ -46,11 +46,11 @@ class Format:
 
 
 class Comparison(typing.NamedTuple):
-    """The difference between a written file's features and the encoder's.
+    """The difference between a file's features and the encoder's.
 
     Attributes:
         difference: Float, the largest difference, as a share of the largest feature.
-        cosine: Float, the smallest cosine similarity of an image's two features.
+        cosine: Float, the smallest cosine similarity between an image's two features.
     """
 
     difference: float
@@ -125,7 +125,7 @@ def compare(name, chosen, networks, path, images):
 
 
 def _as_raw(images):
-    """uint8 images of another size, neither square nor that of the encoder."""
+    """Converts to uint8 and pads: not square, and not of the encoder's size."""
     images = np.rint(255 * images).astype(np.uint8)
     return np.pad(images, [(0, 0), (2, 3), (7, 4), (0, 0)], mode="symmetric")
 

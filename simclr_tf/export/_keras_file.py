@@ -46,10 +46,10 @@ def save_with_policy(encoder, file):
 
 
 def load(file, custom_objects=None):
-    """The encoder in a file; code in the file is not run.
+    """Loads the encoder in a file, without running code in the file.
 
     Args:
-        file: Str, a file that was written here.
+        file: Str, a file that `save` wrote.
         custom_objects: Dict from name to class or function, or None.
 
     Returns:
@@ -65,7 +65,7 @@ def load(file, custom_objects=None):
             )
     except (OSError, TypeError, ValueError) as error:
         raise UserError(
-            f"The encoder in {file} cannot be made here: "
+            f"The encoder in {file} cannot be created here: "
             f"{_reason(file, custom_objects, error)}."
         ) from error
 
@@ -130,7 +130,7 @@ def _reason(file, custom_objects, error):
             f"a registered layer class and export again, {by_hand}"
         )
     first_line = str(error).strip().splitlines()[0].rstrip(".")
-    cure = f"Mend its get_config, {by_hand}" if parts else "Export it again"
+    cure = f"Correct its get_config, {by_hand}" if parts else "Export it again"
     return f"{first_line}. {cure}"
 
 

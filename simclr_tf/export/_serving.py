@@ -50,10 +50,10 @@ class ServedNetworks:
     def as_module(self):
         """A `tf.Module` of the networks' variables, for `tf.saved_model.save`.
 
-        It only has the variables. With Keras 3's own objects, TensorFlow writes copies
-        of the variables, and a session restores the copies while the signatures read
-        the originals. With Keras 2's, it traces every layer once more, in ways that not
-        every `call` supports.
+        It only has the variables. Given Keras 3's objects, TensorFlow would write
+        copies of the variables, and a session would restore the copies while the
+        signatures read the originals. Given Keras 2's, it would trace every layer once
+        more, in ways that not every `call` supports.
         """
         module = tf.Module(name="simclr_encoder")
         module.served_variables = [
@@ -66,7 +66,7 @@ class ServedNetworks:
     def signatures(self):
         """The functions of the SavedModel, by name."""
         images = tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")
-        # Ours takes any size; of others nothing is known.
+        # Our networks take any size; other networks may not.
         ours = hasattr(self.encoder, "endpoints")
         size = None if ours else self.preprocess.image_size
         floats = tf.TensorSpec([None, size, size, 3], tf.float32, name="images")
@@ -91,7 +91,7 @@ class ServedNetworks:
         return tf.function(self.serve_in_float32, [images])
 
     def serve(self, images):
-        """`features`, and the linear head's outputs, of uint8 `[B, H, W, 3]`."""
+        """Gives `features` and the linear head's outputs for uint8 `[B, H, W, 3]`."""
         return self._outputs(self.preprocess(images))
 
     def serve_image_bytes(self, image_bytes):
@@ -116,7 +116,7 @@ class ServedNetworks:
             return self._outputs(images)
 
     def endpoints(self, images):
-        """Every block group's output `[B, h, w, c]`, and the heads' in- and outputs."""
+        """Gives the outputs `[B, h, w, c]` of block groups, and those of the heads."""
         images = self.preprocess(images)
         if hasattr(self.encoder, "endpoints"):
             outputs = dict(self.encoder.endpoints(images, training=False))

@@ -191,7 +191,7 @@ def _projector_config(path, name):
         except (OSError, ValueError, text_format.ParseError) as error:
             raise UserError(
                 f"{path} must be a configuration of TensorBoard's projector: {error}. "
-                "Mend or remove it."
+                "Correct or remove it."
             ) from error
     others = [tensor for tensor in config.embeddings if tensor.tensor_name != name]
     del config.embeddings[:]
@@ -213,5 +213,5 @@ def _replace(path, write):
     except OSError as error:
         raise UserError(
             f"{path} cannot be written: {error.strerror or error}. Give a path that "
-            "you may write to, where there is room."
+            "you may write to, on a disk with free space."
         ) from error

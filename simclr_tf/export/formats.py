@@ -1,4 +1,4 @@
-"""Writes encoders in any format, and reads those formats that can be trained."""
+"""Writes encoders in any format, and reads the formats that can be trained further."""
 
 import contextlib
 import os
@@ -184,15 +184,15 @@ def _images(representative_images, size):
     if images.shape[1:] != (size, size, 3) or images.dtype.kind != "f":
         raise UserError(
             f"`representative_images` must be float [N, {size}, {size}, 3] in [0, 1], "
-            f"got {images.dtype} {list(images.shape)}: EvaluationCrop({size}) makes "
-            "them of others."
+            f"got {images.dtype} {list(images.shape)}. EvaluationCrop({size}) converts "
+            "images of other sizes."
         )
     return np.resize(images, [max(3, len(images)), size, size, 3]).astype(np.float32)
 
 
 @contextlib.contextmanager
 def _replacing(path):
-    """Gives a place for a file or folder that replaces `path` when it is complete.
+    """Gives a temporary path whose file or folder then replaces `path`.
 
     It has its final name, in a temporary folder that is always removed.
     """

@@ -67,16 +67,16 @@ def read(file):
 
 @contextlib.contextmanager
 def _quietly():
-    """Suppresses messages for developers of LiteRT, also those of its C++ code."""
+    """Hides messages for developers of LiteRT, including those of its C++ code."""
     try:
         stderr = os.dup(2)
-    except OSError:  # it is closed
+    except OSError:  # stderr is closed
         yield
         return
     try:
         with open(os.devnull, "w") as nowhere, warnings.catch_warnings():
             os.dup2(nowhere.fileno(), 2)
-            # Of the interpreter, which has a package of its own with the same files.
+            # The interpreter has moved to its own package, which has the same files.
             warnings.filterwarnings("ignore", r"\s*Warning: tf.lite.Interpreter")
             yield
     finally:
@@ -88,8 +88,8 @@ PREPROCESSED = _format.Format("encoder.tflite", write, read)
 RAW = _format.Format(
     "encoder_raw.tflite", functools.partial(write, raw=True), read, raw=True
 )
-# What is between two layers is rounded to 256 values over its range: up to 0.2% of it,
-# times as many roundings as there are layers, which partly cancel.
+# The values between two layers are rounded to 256 steps over their range, an error of
+# up to 0.2%. Over all layers these errors add up, though they partly cancel.
 INT8 = _format.Format(
     "encoder_int8.tflite",
     functools.partial(write, int8=True),

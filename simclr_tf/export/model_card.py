@@ -20,24 +20,24 @@ _STATED = ("data", "recipe", "steps", "accuracy", "licence")
 def write(folder, networks, card=None):
     """Writes `README.md` and `model.json` to the folder of a SavedModel.
 
-    They lie beside `saved_model.pb`, where people and model hubs look for them; servers
-    ignore them.
+    They are placed beside `saved_model.pb`, where people and model hubs look for them.
+    Servers ignore them.
 
     Args:
         folder: Str.
-        networks: `ServedNetworks` that are in it.
+        networks: `ServedNetworks` that the folder holds.
         card: Dict of facts that the networks do not tell, or None: `data` (str),
             `recipe` (dict from flag or setting to its value), `steps` (int), `accuracy`
-            (dict from figure to float) and `licence` (str). Missing ones, and None,
-            become "not stated".
+            (dict from figure to float) and `licence` (str). Those that are missing or
+            None become "not stated".
 
     Raises:
-        UserError: If it has another key.
+        UserError: If `card` has another key.
     """
     unknown = sorted(set(card or {}) - set(_STATED))
     if unknown:
         raise UserError(
-            f"`card` must have keys of {', '.join(_STATED)}, got {', '.join(unknown)}."
+            f"`card` may have the keys {', '.join(_STATED)}, got {', '.join(unknown)}."
         )
     model = describe(folder, networks, card or {})
     text = json.dumps(model, indent=2, ensure_ascii=False, default=str)

@@ -39,8 +39,8 @@ def write(networks, file, images, raw=False):
 def _without_copies():
     """Keeps tf2onnx from copying the graph, with all weights, before each pass.
 
-    With the copies it could go on without a pass that fails. For ResNet-50 they take
-    three times as long and 4 GB more. Who sets the variable to TRUE has them.
+    With the copies, tf2onnx can skip a pass that fails. For ResNet-50 they take three
+    times as long and 4 GB more. Setting the environment variable to TRUE enables them.
     """
     before = os.environ.get(_CATCHES)
     os.environ.setdefault(_CATCHES, "FALSE")

@@ -1,4 +1,4 @@
-"""A ResNet's weights as `.safetensors`, for torchvision's ResNet and its kin."""
+"""A ResNet's weights as `.safetensors`, for torchvision's ResNet and similar ones."""
 
 import json
 
@@ -13,23 +13,23 @@ _CONFIG = "tf_models.ResNet"
 
 
 def write(networks, file, images):
-    """Writes the weights under torchvision's names, and what they are of as metadata.
+    """Writes the weights under torchvision's names, and their network as metadata.
 
     Metadata: `tf_models.ResNet`, the arguments of its constructor as JSON; `input` and
-    `normalization`, what comes before it; `differs_from_torchvision`, the lines of
+    `normalization`, the images it expects; `differs_from_torchvision`, the lines of
     `torchvision_names.differences`.
-    A linear head on the features is `fc`.
+    A linear head on the features becomes `fc`.
 
     Raises:
-        UserError: If the encoder is no `tf_models.ResNet`: other networks have no names
-            that torch knows.
+        UserError: If the encoder is not a `tf_models.ResNet`: torchvision has no names
+            for other networks.
     """
     del images
     encoder = networks.encoder
     if not isinstance(encoder, tf_models.ResNet):
         raise UserError(
             "Export format safetensors is for tf_models.ResNet, whose layers have "
-            f"names in torchvision; got {type(encoder).__name__}. Take saved_model, "
+            f"names in torchvision; got {type(encoder).__name__}. Use saved_model, "
             "onnx, litert or keras."
         )
     with keras_compat.full_precision([encoder]):
@@ -46,10 +46,10 @@ def write(networks, file, images):
 
 
 def load(file):
-    """The encoder in a file that `write` wrote.
+    """Loads the encoder from a file that `write` wrote.
 
     Raises:
-        UserError: If it is another file, or damaged.
+        UserError: If it is another kind of file, or damaged.
     """
     try:
         named, metadata = safetensors_file.read(file)
@@ -59,14 +59,14 @@ def load(file):
         torchvision_names.assign(encoder, named)
     except (UserError, KeyError, TypeError, ValueError) as error:
         raise UserError(
-            f"{file} must be a file that `simclr_tf.export.save` wrote, whole: "
+            f"{file} must be a complete file that `simclr_tf.export.save` wrote: "
             f"{type(error).__name__}: {error}"
         ) from error
     return encoder
 
 
 def _read(file):
-    """Features in PyTorch, where it is installed; else of what `load` gives."""
+    """Computes features in PyTorch if it is installed, else with the loaded encoder."""
     encoder, run = load(file), comparison.of_own_file(file)
 
     def features(images):

@@ -34,7 +34,8 @@ def write(networks, folder, images):
             raise
         raise UserError(
             f"Encoder {type(networks.encoder).__name__} reads a variable or table that "
-            "is no weight of it, nor would it be trained: make it with add_weight."
+            "is not one of its weights, so it would not be trained either: create it "
+            "with add_weight."
         ) from error
     file = os.path.join(folder, _ENCODER_FILE)
     os.makedirs(os.path.dirname(file))

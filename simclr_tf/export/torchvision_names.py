@@ -1,7 +1,7 @@
 """A `tf_models.ResNet` under the names and in the layouts of torchvision's ResNet.
 
-Kernels are OIHW there. `conv1`, `bn1`, `layer1.0.conv1`, `layer1.0.downsample.0` and
-`fc` are torchvision's names. Layers that it does not have get similar ones:
+Its kernels are OIHW. `conv1`, `bn1`, `layer1.0.conv1`, `layer1.0.downsample.0` and `fc`
+are torchvision's names. Layers that torchvision does not have get similar names:
 
 - selective kernels: `conv2` and `bn2` have the channels of both branches, one after
   the other; `sk.conv1`, `sk.bn1`, `sk.conv2` give their mixture;
@@ -12,7 +12,7 @@ Kernels are OIHW there. `conv1`, `bn1`, `layer1.0.conv1`, `layer1.0.downsample.0
 
 import numpy as np
 
-# By rank, the axes of Keras in torch's order: OIHW of HWIO, [K, C] of [C, K].
+# By rank, the axes of Keras in torch's order: HWIO to OIHW, [C, K] to [K, C].
 _AXES = {4: (3, 2, 0, 1), 2: (1, 0), 1: (0,)}
 
 
@@ -49,14 +49,14 @@ def variables(encoder, linear_head=None):
 
 
 def differences(encoder):
-    """Differences to torchvision's ResNet of the same depth: a list of str."""
+    """Differences from torchvision's ResNet of the same depth: a list of str."""
     first = encoder._groups()[0][0]
     basic = first.first is None
     small = encoder.stem != "imagenet"
     like_torch = encoder.variant == "torchvision"
     found = {
         f"conv1 and what follows are those of the stem {encoder.stem}": small,
-        "max pooling pads as SAME of TensorFlow, below and to the right alone where "
+        "max pooling pads like TensorFlow's SAME, only below and to the right if "
         "height and width are even: MaxPool2d(3, 2, ceil_mode=True)": not (
             small or like_torch
         ),
@@ -65,7 +65,7 @@ def differences(encoder):
             encoder.width_multiplier != 1
         ),
         "conv1 is three convolutions": not small and encoder.sk_ratio > 0,
-        "average pooling before downsample.0 takes its stride": encoder.sk_ratio > 0,
+        "average pooling before downsample.0 has its stride": encoder.sk_ratio > 0,
         "conv2 of layers with sk is two branches": encoder.sk_ratio > 0 and not basic,
         "the output of the last bn of a block is gated by se": encoder.se_ratio > 0,
     }

@@ -1,4 +1,4 @@
-"""Where the figures of a run go: TensorBoard, a file, Weights & Biases, MLflow."""
+"""Loggers of a run's figures: TensorBoard, a file, Weights & Biases, MLflow."""
 
 from simclr_tf.loggers.base import Run
 from simclr_tf.loggers.fan_out import Loggers, require

@@ -1,4 +1,4 @@
-"""What a logger is, and what it is told of the run."""
+"""The interface of a logger, and the description of a run that it gets."""
 
 import dataclasses
 import json
@@ -16,9 +16,9 @@ class Run:
 
     Attributes:
         folder: Str, the run's folder, which exists.
-        first_step: Int, the steps that were done before this training: 0 where it is a
-            new one. None where nothing is trained, only evaluated.
-        flags: Dict of every flag, for services that show them.
+        first_step: Int, the steps that were done before this training; 0 for a new run.
+            None if this process only evaluates.
+        flags: Dict of all flags, for services that show them.
     """
 
     folder: str
@@ -36,10 +36,10 @@ class Run:
         return self.first_step is not None
 
     def known_id(self, service):
-        """The id that this run has in a service; None for a new run.
+        """The id of this run in a service; None for a new run.
 
         Raises:
-            UserError: If the file of the ids cannot be read.
+            UserError: If the file with the ids cannot be read.
         """
         return None if self.first_step == 0 else self._ids().get(service)
 
@@ -60,27 +60,27 @@ class Run:
 
 
 class Logger:
-    """One place that figures go to.
+    """Writes figures to one place.
 
     Attributes:
-        errors: Tuple of the exceptions that mean that it cannot write. Clients of
+        errors: Tuple of the exceptions that it raises when it cannot write. Clients of
             services raise errors of any class.
     """
 
     errors = (Exception,)
 
     def scalars(self, part, step, values):
-        """Takes one summary.
+        """Writes one summary.
 
         Args:
             part: Str, "train" or "eval".
-            step: Int, the global step that it is of.
-            values: Dict from name to float, which need not be finite.
+            step: Int, the global step of the summary.
+            values: Dict from name to float, not necessarily finite.
         """
         raise NotImplementedError
 
     def images(self, step, images):
-        """Takes pictures: a dict from name to float `[N, H, W, 3]` in [0, 1]."""
+        """Writes pictures: a dict from name to float `[N, H, W, 3]` in [0, 1]."""
 
     def close(self, error=None):
-        """Ends the log; `error` is what ended the run early, or None."""
+        """Ends the log; `error` is the exception that ended the run early, or None."""

@@ -1,4 +1,4 @@
-"""Hands the figures of a run to its loggers."""
+"""Passes the figures of a run to all of its loggers."""
 
 import importlib
 
@@ -14,7 +14,7 @@ _KINDS = {
     "wandb": WeightsAndBiases,
     "mlflow": MLflow,
 }
-_CLIENTS = ("wandb", "mlflow")  # packages of the same name, each an extra of ours
+_CLIENTS = ("wandb", "mlflow")  # names of packages, and of our extras for them
 
 
 def require(names):
@@ -39,10 +39,10 @@ def require(names):
 
 
 class Loggers:
-    """The loggers of a run: none, until they are opened.
+    """The loggers of a run; there are none until `open` is called.
 
-    A logger that fails is said once and left out from then on; the run goes on. As a
-    context manager it closes them all, and tells them what ended the run early.
+    When a logger fails, it is reported once and no longer used; the run continues. As a
+    context manager this closes all loggers, and tells them what ended the run early.
 
     Args:
         say: Callable that prints a line for the user.
@@ -64,14 +64,15 @@ class Loggers:
         self._is_open = False
 
     def open(self, names, run):
-        """Opens loggers; does nothing where that has been done.
+        """Opens loggers; does nothing if they are already open.
 
         Args:
             names: Iterable of `tensorboard`, `jsonl`, `wandb` and `mlflow`.
             run: `Run`.
 
         Raises:
-            UserError: If one cannot be opened, as where a service is out of reach.
+            UserError: If one cannot be opened, such as when a service cannot be
+                reached.
         """
         if self._is_open:
             return
@@ -87,12 +88,12 @@ class Loggers:
                 ) from error
 
     def scalars(self, part, step, values):
-        """Hands on one summary, see `Logger.scalars`."""
+        """Passes on one summary, see `Logger.scalars`."""
         where = f" at step {step}"
         self._each(where, lambda logger: logger.scalars(part, step, values))
 
     def images(self, step, images):
-        """Hands on pictures, see `Logger.images`."""
+        """Passes on pictures, see `Logger.images`."""
         self._each(f" at step {step}", lambda logger: logger.images(step, images))
 
     def close(self, error=None):
@@ -101,7 +102,7 @@ class Loggers:
         self._loggers = {}
 
     def __enter__(self):
-        """Gives the loggers themselves."""
+        """Returns the loggers themselves."""
         return self
 
     def __exit__(self, kind, error, traceback):
@@ -115,7 +116,7 @@ class Loggers:
             except logger.errors as error:
                 del self._loggers[name]
                 self._say(
-                    f"Warning{where}: --loggers={name} gets nothing from here on "
+                    f"Warning{where}: --loggers={name} gets nothing from now on "
                     f"({_reason(error)})."
                 )
 

@@ -1,4 +1,4 @@
-"""A file with one line of JSON a summary."""
+"""A file with one line of JSON for each summary."""
 
 import json
 import math
@@ -15,9 +15,9 @@ class JSONLines(Logger):
     """`metrics.jsonl` in the run's folder.
 
     A line is an object of `step`, `wall_time` (seconds since 1970) and the figures of
-    one summary; those that are not finite are null. A line is on the disk before the
-    checkpoint of its step. A training that goes on from a step first takes out what a
-    process that died has written of later steps, and a line that it has not finished.
+    one summary. Figures that are not finite are null. A line is on the disk before the
+    checkpoint of its step. A training that resumes from a step first removes the lines
+    of later steps, and an unfinished line, which a killed process has left.
 
     Args:
         run: `Run`.
@@ -35,8 +35,8 @@ class JSONLines(Logger):
         for name, value in values.items():
             line[name] = value if math.isfinite(value) else None
         text = json.dumps(line, allow_nan=False) + "\n"
-        # An evaluation beside the training writes here too: each line at once, at the
-        # end of the file as it is then.
+        # An evaluation in another process may write here too, so each line is written
+        # at once, at the file's present end.
         with open(self._path, "ab+", buffering=0) as file:
             text = text if _ends_a_line(file) else "\n" + text
             file.write(text.encode())
@@ -44,7 +44,7 @@ class JSONLines(Logger):
 
 
 def _keep_until(path, step):
-    """Leaves the lines of steps up to `step`, and whole ones alone."""
+    """Removes unfinished lines and those of steps after `step`."""
     if not os.path.exists(path):
         return
     with open(path, "rb") as file:
@@ -55,7 +55,7 @@ def _keep_until(path, step):
 
 
 def _step_of(line):
-    """The step of a line; infinite where the line is not whole."""
+    """The step of a line; infinite if the line is unfinished."""
     try:
         return json.loads(line)["step"] if line.endswith(b"\n") else math.inf
     except (KeyError, TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""MLflow, by its own client."""
+"""MLflow, through its own client."""
 
 import os
 import re
@@ -12,11 +12,11 @@ _MOST_PARAMETERS = 100  # in one call
 class MLflow(Logger):
     """A run of MLflow, the same one after a restart.
 
-    Where it is kept, its experiment and its id are those of the client's variables
-    (`MLFLOW_TRACKING_URI`, `MLFLOW_EXPERIMENT_NAME`, `MLFLOW_RUN_ID`, ...); without
-    them MLflow's own place, `simclr-tf`, and an id kept in `loggers.json`. The run has
-    the name of the run's folder. An evaluation in a process of its own adds to the run
-    of the training.
+    The client's environment variables determine where it is stored, its experiment and
+    its id (`MLFLOW_TRACKING_URI`, `MLFLOW_EXPERIMENT_NAME`, `MLFLOW_RUN_ID`, ...).
+    Without them it is stored at MLflow's default place, in the experiment `simclr-tf`,
+    and its id is kept in `loggers.json`. It is named after the run's folder. An
+    evaluation in a separate process adds to the training's run.
 
     Args:
         run: `Run`.
@@ -51,7 +51,7 @@ class MLflow(Logger):
         return run_id
 
     def scalars(self, part, step, values):
-        # Steps that a process which died has sent are the same again.
+        # A killed process may have sent later steps, which would be sent twice.
         if part == "eval" or step > self._sent:
             named = {_allowed(name): value for name, value in values.items()}
             self._mlflow.log_metrics(named, step=step, run_id=self._id)
@@ -65,7 +65,7 @@ class MLflow(Logger):
 
 
 def _allowed(name):
-    """A name as MLflow takes it: it may be that of a file below the run's folder.
+    """A name that MLflow accepts, as it may store the metric in a file of that name.
 
     Example:
         >>> _allowed("eval/../runs/a@b/knn_top_1_accuracy")

@@ -1,4 +1,4 @@
-"""Weights & Biases, by its own client."""
+"""Weights & Biases, through its own client."""
 
 import os
 import secrets
@@ -11,11 +11,11 @@ _STEP = "global_step"
 class WeightsAndBiases(Logger):
     """A run of Weights & Biases, the same one after a restart.
 
-    Project, name, id, group, kind of job and folder are those of the client's variables
-    (`WANDB_PROJECT`, `WANDB_NAME`, ...); without them `simclr-tf`, the name of the
-    run's folder, an id kept in `loggers.json`, that id, train or eval, and the run's
-    folder. An evaluation in a process of its own is a run of its own in the same group:
-    the service takes one writer a run.
+    The client's environment variables (`WANDB_PROJECT`, `WANDB_NAME`, ...) determine
+    the project, name, id, group, type of job and folder. By default these are
+    `simclr-tf`, the name of the run's folder, an id kept in `loggers.json`, the same
+    id, `train` or `eval`, and the run's folder. An evaluation in a separate process is
+    a separate run in the same group, since the service accepts one writer per run.
 
     Args:
         run: `Run`.
@@ -41,14 +41,15 @@ class WeightsAndBiases(Logger):
             config=run.flags,
             resume="allow",
         )
-        # A step of its own, not the service's: an evaluation may look back.
+        # Not the service's own step, which must rise: an evaluation may be of an
+        # earlier step.
         self._run.define_metric("*", step_metric=_STEP)
         self._sent = 0
         if run.first_step:
             self._sent = self._run.summary.get(_STEP) or 0
 
     def scalars(self, part, step, values):
-        # Steps that a process which died has sent are the same again.
+        # A killed process may have sent later steps, which would be sent twice.
         if part == "eval" or step > self._sent:
             self._run.log({**values, _STEP: step})
 

@@ -1,4 +1,4 @@
-"""A page about a run, and its figures, each a function from arrays to a figure."""
+"""A page about a run, and its figures. Each figure is a function of arrays."""
 
 from simclr_tf.report.comparison import compare
 from simclr_tf.report.confusion import count_confusions, draw_confusion_matrix
@@ -46,12 +46,12 @@ def write(run_dir, say=print):
         say: Callable that prints a line for the user.
 
     Returns:
-        List of the paths that were written: `report.html` in that folder and, where
-        its images are at hand, `report_pairs.csv`.
+        List of the paths that were written: `report.html` in that folder and, if the
+        run's images can be read, `report_pairs.csv`.
 
     Raises:
         UserError: If there is no checkpoint, or the folder cannot be written.
     """
-    from simclr_tf.experiment import reporting  # it knows runs, and calls this room
+    from simclr_tf.experiment import reporting  # imports this package
 
     return reporting.write(reporting.config_of(run_dir), say)

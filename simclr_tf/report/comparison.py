@@ -1,4 +1,4 @@
-"""Several runs side by side, in one page."""
+"""A page that shows several runs side by side."""
 
 import dataclasses
 import os
@@ -20,7 +20,7 @@ class Run:
         name: Str.
         flags: Dict of `flags.json`.
         results_step: Int, the step that was evaluated, or None.
-        rows: Dict of figures of evaluators, from `read_results`.
+        rows: Dict of the evaluators' figures, from `read_results`.
         curves: Dict of `Curve` by tag.
     """
 
@@ -32,27 +32,26 @@ class Run:
 
     @property
     def batch_size(self):
-        """Int, or None where it is not known."""
+        """Int, or None if it is not known."""
         return self.flags.get("train_batch_size")
 
-    num_classes = None  # no file of these says it
+    num_classes = None  # none of these files has it
 
 
 def compare(run_dirs, path):
-    """Writes a page about several runs: curves, evaluators, flags that differ.
+    """Writes a page about several runs: curves, evaluators and differing flags.
 
     Args:
         run_dirs: Sequence of two or more str, the folders of the runs.
         path: Str, the HTML file.
 
     Raises:
-        UserError: If there are fewer than two, one has nothing to show, or the page
-            cannot be written.
+        UserError: If there are fewer than two runs, one has nothing to show, or the
+            page cannot be written.
     """
     if len(set(run_dirs)) < 2 or len(set(run_dirs)) < len(run_dirs):
         raise UserError(
-            "--runs must name two folders or more, each once; got "
-            f"{','.join(run_dirs)}."
+            f"--runs must name two or more different folders, got {','.join(run_dirs)}."
         )
     runs = [_read(run_dir, name) for run_dir, name in _names(run_dirs).items()]
     try:
@@ -69,7 +68,7 @@ def render(runs):
     """The page about several runs, as a str.
 
     Args:
-        runs: List of `Run`, each with a name of its own.
+        runs: List of `Run`, each with a different name.
     """
     return page.fill(
         "comparison.html",
@@ -87,7 +86,7 @@ def differing(runs):
         runs: List of `Run`.
 
     Returns:
-        List of `(flag, values)`, the second a list of str, a run each.
+        List of `(flag, values)`; the values are a list of str, one for each run.
     """
     names = sorted({name for run in runs for name in run.flags} - {*PLACES} | {"seed"})
     rows = []
@@ -104,14 +103,14 @@ def _read(run_dir, name):
     found = folder.read_curves(os.path.join(run_dir, "train"))
     if not (flags or rows or found):
         raise UserError(
-            f"--runs: {run_dir} is no folder of a run: it has no flags.json, no "
+            f"--runs: {run_dir} is not the folder of a run: it has no flags.json, no "
             "result.json and no events in train/."
         )
     return Run(name, flags, step, rows, found)
 
 
 def _names(run_dirs):
-    """Names of runs by their folders: the last part where that tells them apart."""
+    """Names of runs by their folders: only the last part if those all differ."""
     short = [os.path.basename(os.path.abspath(run_dir)) for run_dir in run_dirs]
     same = len(set(short)) < len(short)
     return dict(zip(run_dirs, run_dirs if same else short, strict=True))

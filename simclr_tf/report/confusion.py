@@ -1,23 +1,23 @@
-"""Which classes are taken for which."""
+"""Which classes are confused with which."""
 
 import numpy as np
 
 from simclr_tf.report import style
 
-_MOST_CLASSES = 20  # of which a matrix can be read
-_DARKEST = 0.6  # so that numbers can be read on it
+_MOST_CLASSES = 20  # a larger matrix is hard to read
+_DARKEST = 0.6  # keeps the numbers legible
 
 
 def count_confusions(labels, predicted, num_classes):
-    """How often a class is taken for another.
+    """Counts how often each class is predicted as each other.
 
     Args:
-        labels: Int `[N]`, in `0 .. K - 1`; a row with another label does not count.
-        predicted: Int `[N]`, as `labels`.
+        labels: Int `[N]`, in `0 .. K - 1`; rows with -1 do not count.
+        predicted: Int `[N]`, likewise.
         num_classes: Int K.
 
     Returns:
-        Int64 `[K, K]`; a row for each true class, a column for each predicted one.
+        Int64 `[K, K]`, with a row for each true and a column for each predicted class.
 
     Example:
         >>> count_confusions([0, 0, 1], [0, 1, 1], 2).tolist()
@@ -31,7 +31,7 @@ def count_confusions(labels, predicted, num_classes):
 
 
 def per_class(counts):
-    """Accuracy of each class.
+    """The accuracy of each class.
 
     Args:
         counts: Int `[K, K]`, from `count_confusions`.
@@ -49,7 +49,7 @@ def most_confused(counts, most=8):
 
     Args:
         counts: Int `[K, K]`, from `count_confusions`.
-        most: Int, how many.
+        most: Int, the largest number of pairs.
 
     Returns:
         List of `(true class, predicted class, count)`, the most frequent first.
@@ -61,11 +61,11 @@ def most_confused(counts, most=8):
 
 
 def hardest(counts, most=_MOST_CLASSES):
-    """The classes that a matrix shows: all, or of many those with most mistakes.
+    """The classes that a matrix shows: all, or those with the most mistakes.
 
     Args:
         counts: Int `[K, K]`, from `count_confusions`.
-        most: Int, how many.
+        most: Int, the largest number of classes.
 
     Returns:
         Int64 `[<= most]`, sorted.
@@ -75,13 +75,14 @@ def hardest(counts, most=_MOST_CLASSES):
 
 
 def draw_confusion_matrix(counts, names, totals=None):
-    """A figure of the matrix: in percent of each true class.
+    """A figure of the matrix, in percent of each true class.
 
     Args:
-        counts: Int `[K, K]`, from `count_confusions`; of many classes a part of it, see
-            `hardest`.
+        counts: Int `[K, K]`, from `count_confusions`; with many classes a part of it,
+            see `hardest`.
         names: Sequence of K str.
-        totals: Int `[K]`, the images of each true class; None where `counts` has all.
+        totals: Int `[K]`, the images of each true class; None if `counts` is not only a
+            part of the matrix.
 
     Returns:
         `matplotlib.figure.Figure`.

@@ -1,4 +1,7 @@
-"""What a report shows: arrays and texts. Where a part is missing, a str says why."""
+"""The contents of a report: arrays and texts.
+
+A part that cannot be shown is a str, the note that says why.
+"""
 
 import dataclasses
 import os
@@ -7,22 +10,22 @@ import numpy as np
 
 from simclr_tf.printing import printable
 
-_SHORT = 2  # parts of a path in a caption
+_SHORT = 2  # parts of a path that a caption shows
 
 
 @dataclasses.dataclass(frozen=True)
 class Sample:
-    """Images of one split, and what the encoder makes of them.
+    """Images of one split, and their features.
 
     Attributes:
-        split: Str, what the split is called.
-        total: Int, how many images the split has.
-        numbers: Int64 `[N]`, the places of these in it.
-        thumbnails: uint8 `[N, T, T, 3]`, what the encoder sees, made small.
+        split: Str, the name of the split.
+        total: Int, the number of images in the split.
+        numbers: Int64 `[N]`, the positions of these images in the split.
+        thumbnails: uint8 `[N, T, T, 3]`, the encoder's input, scaled down.
         features: Float32 `[N, C]`.
-        labels: Int64 `[N]`, -1 where a label is not known; None without labels.
+        labels: Int64 `[N]`, -1 for unknown labels; None without labels.
         class_names: Tuple of str, or None without labels.
-        files: List of N str, or None where images have no names.
+        files: List of N str, or None if images have no names.
     """
 
     split: str
@@ -45,7 +48,7 @@ class Sample:
         return self.labels is not None and bool((self.labels >= 0).any())
 
     def class_of(self, row):
-        """Str, the class of an image; empty where it is not known."""
+        """Str, the class of an image; empty if it is not known."""
         if self.labels is None or self.labels[row] < 0:
             return ""
         return printable(self.class_names[self.labels[row]])
@@ -65,29 +68,29 @@ class Sample:
 
 @dataclasses.dataclass(frozen=True)
 class Contents:
-    """All that a report shows.
+    """Everything that a report shows.
 
     Attributes:
-        folder: Str, of the run.
+        folder: Str, the run's folder.
         title: Str.
-        facts: Dict of str, what it was trained with and on.
-        flags: Dict from flags that differ from their default to their values.
-        command: Str, that repeats the run; or why none is known.
-        batch_size: Int.
+        facts: Dict of str, what the run was trained with and on.
+        flags: Dict from flags that differ from their defaults to their values.
+        command: Str, a command that repeats the run, or the reason why none is known.
+        batch_size: Int, or None if it is not known.
         train_mode: Str.
-        num_classes: Int or None, of the linear head or of the labels.
-        step: Int, of the checkpoint.
+        num_classes: Int, the classes of the linear head or the labels, or None.
+        step: Int, the step of the checkpoint.
         curves: Dict of `Curve` by tag.
-        results_step: Int or None, the step that was evaluated.
-        rows: Dict of figures of evaluators, from `read_results`.
+        results_step: Int, the step that was evaluated, or None.
+        rows: Dict of the evaluators' figures, from `read_results`.
         judged: `Sample` of the evaluation split, or a note.
-        predicted: Int64 `[N]`, the class of each image of `judged` by the linear head;
-            or None.
+        predicted: Int64 `[N]`, the linear head's class for each image of `judged`, or
+            None.
         learned: `Sample` of the training split, or a note.
         gallery: List of `data.preview.Row`, or a note.
-        projections: Two float `[n, E]`, of two views of training images; or a note.
+        projections: Two float `[n, E]`, of two views of training images, or a note.
         filters: Float `[h, w, 3, F]`, or a note.
-        notes: List of str, what a reader should know.
+        notes: List of str, further remarks for the reader.
     """
 
     folder: str

@@ -1,4 +1,4 @@
-"""Curves of a training."""
+"""Figures of curves over the steps of training."""
 
 import numpy as np
 
@@ -9,14 +9,13 @@ _DASHES = ("solid", (0, (6, 2)), (0, (2, 1.5)), (0, (6, 2, 1.5, 2)))
 
 
 def draw_curves(lines, references=None):
-    """A figure over steps from one run, or several.
+    """A figure of one or several lines over steps.
 
     Args:
         lines: Dict from the name of a line to `(steps, values)`, two sequences. Lines
-            differ in colour and in dashes; the names are for a legend, which is drawn
-            where there are several.
-        references: Dict from the name of a value that a line is compared with, such as
-            that of guessing, to the value; each is a dotted line with its name.
+            differ in colour and dashes. If there are several, a legend names them.
+        references: Dict from names to values to compare the lines with, such as the
+            value by guessing. Each becomes a dotted line with its name.
 
     Returns:
         `matplotlib.figure.Figure`.
@@ -59,7 +58,7 @@ def draw_curves(lines, references=None):
 
 
 def thinned(steps, values):
-    """The finite points of a line, the mean of neighbours where there are many."""
+    """The finite points of a line; too many are replaced by means of neighbours."""
     steps, values = np.asarray(steps, float), np.asarray(values, float)
     finite = np.isfinite(values)
     steps, values = steps[finite], values[finite]

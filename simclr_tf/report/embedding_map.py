@@ -1,4 +1,4 @@
-"""A map of an embedding: what the encoder finds alike lies together."""
+"""Maps of an embedding, on which similar images lie together."""
 
 import importlib.util
 
@@ -9,10 +9,10 @@ from simclr_tf.report.neighbors import unit
 
 _MARKERS = "osD^vP*X<>"
 _MOST_NAMES = 12  # written on the map
-_NAME = np.array([0.14, 0.05])  # width and height of a name, of those of the map
+_NAME = np.array([0.14, 0.05])  # a name's width and height, as shares of the map's
 _UNKNOWN = -1
-_SPREAD = 1e-6  # of features of length 1: less is rounding
-_STEPS = 500  # half of the usual: groups have formed by then
+_SPREAD = 1e-6  # of features of length 1; a smaller spread is rounding
+_STEPS = 500  # half the usual number; groups have formed by then
 
 
 def pca(features):
@@ -22,7 +22,7 @@ def pca(features):
         features: Float `[N, C]`.
 
     Returns:
-        `(points, share)`: float `[N, 2]`, and the share of the variance that they show.
+        `(points, share)`: float `[N, 2]`, and the share of the variance they explain.
     """
     from sklearn import decomposition
 
@@ -30,20 +30,21 @@ def pca(features):
     if min(features.shape) < 2:
         return np.pad(features[:, :1], [(0, 0), (0, 1)]), 1.0
     found = decomposition.PCA(2, random_state=0)
-    with np.errstate(invalid="ignore"):  # of images that are all alike
+    with np.errstate(invalid="ignore"):  # when all images are alike
         points = found.fit_transform(features - features.mean(axis=0))
     share = float(np.nan_to_num(found.explained_variance_ratio_).sum())
     return np.nan_to_num(points), share
 
 
 def tsne(features, perplexity=30.0):
-    """Points `[N, 2]` that keep neighbours by cosine together.
+    """Points `[N, 2]` by t-SNE, which keeps neighbours by cosine together.
 
     Distances between groups, and their sizes, mean nothing.
 
     Args:
         features: Float `[N, C]`.
-        perplexity: Float, about how many neighbours each image has; of few images less.
+        perplexity: Float, roughly the number of neighbours of each image; lowered if
+            there are few images.
 
     Reference: van der Maaten and Hinton 2008,
     https://jmlr.org/papers/v9/vandermaaten08a.html.
@@ -65,27 +66,28 @@ def tsne(features, perplexity=30.0):
 
 
 def umap(features, neighbors=15):
-    """Points `[N, 2]` by UMAP; None where the package umap-learn is not installed.
+    """Points `[N, 2]` by UMAP; None without umap-learn, or for fewer than 5 images.
 
     Args:
         features: Float `[N, C]`.
-        neighbors: Int, the neighbours of each image that count.
+        neighbors: Int, the number of neighbours of each image that it keeps close.
     """
     if importlib.util.find_spec("umap") is None or len(features) < 5:
         return None
     from umap import UMAP
 
     neighbors = min(neighbors, len(features) - 1)
-    found = UMAP(n_neighbors=neighbors, metric="cosine", random_state=0)
+    found = UMAP(neighbors, metric="cosine", random_state=0, n_jobs=1)
     return found.fit_transform(unit(features))
 
 
 def clusters(features, count=10):
-    """Cluster of each image by k-means, for images without labels.
+    """The cluster of each image by k-means, for images without labels.
 
     Args:
         features: Float `[N, C]`.
-        count: Int, clusters; fewer where there are fewer than three images for each.
+        count: Int, the number of clusters; lowered if there would be fewer than three
+            images for each.
 
     Returns:
         Int64 `[N]`, the largest cluster first.
@@ -99,16 +101,16 @@ def clusters(features, count=10):
 
 
 def draw_map(points, labels=None, names=None):
-    """A figure of points, each class or cluster in a colour and a shape of its own.
+    """A figure of points; each class or cluster has its own colour and shape.
 
     Args:
         points: Float `[N, 2]`.
-        labels: Int `[N]`, class or cluster of each, -1 where it is not known; or None.
-        names: Sequence of str, the names of classes; those of up to 12 are written
-            where most of their points are.
+        labels: Int `[N]`, class or cluster of each, -1 if it is not known; or None.
+        names: Sequence of str, the names of the classes. Up to 12 names are written at
+            the middle of their points.
 
     Returns:
-        `matplotlib.figure.Figure`, with no scale, as the numbers mean nothing. The
+        `matplotlib.figure.Figure`, without a scale, as the numbers mean nothing. The
         points of class k are the group `points-<k>` of its SVG.
 
     Example:
@@ -136,7 +138,7 @@ def draw_map(points, labels=None, names=None):
 
 
 def _look(label):
-    """Colour and marker: a hundred classes differ in one or the other."""
+    """Colour and marker of a class; they tell a hundred classes apart."""
     if label == _UNKNOWN:
         return style.MUTED, "."
     color = style.SERIES[label % len(style.SERIES)]
@@ -144,7 +146,7 @@ def _look(label):
 
 
 def _apart(middles, extent):
-    """Places of names that do not cover one another: the higher one moves up."""
+    """Places of names without overlaps: the upper of two names moves up."""
     width, height = _NAME * extent
     free = []
     for place in sorted(map(tuple, middles), key=lambda place: place[1]):
@@ -177,14 +179,15 @@ def _write(axes, place, name):
 
 
 def places(figure, points):
-    """Where the points of an `draw_map` are in its SVG.
+    """The positions of points in the SVG of a `draw_map`.
 
     Args:
         figure: `matplotlib.figure.Figure` from `draw_map`.
         points: Float `[N, 2]`, the same points.
 
     Returns:
-        Float `[N, 2]`, shares of its width from the left, of its height from the top.
+        Float `[N, 2]`, distances from the left and the top, as shares of its width and
+        height.
     """
     figure.draw_without_rendering()
     pixels = figure.axes[0].transData.transform(np.asarray(points, float))

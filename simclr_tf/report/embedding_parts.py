@@ -1,4 +1,4 @@
-"""The parts of the page about the features: neighbours, map, classes, pairs."""
+"""The page's parts about the features: neighbours, map, classes, pairs."""
 
 import numpy as np
 
@@ -20,8 +20,8 @@ _SHOWN = 7  # neighbours of each
 _VOTERS = 20
 _MAPPED = 2000
 _SPRITE_SIDE = 40
-_PAIRS = 8  # of each kind that are shown
-_CLASSES = 30  # in a table
+_PAIRS = 8  # shown of each kind
+_CLASSES = 30  # rows of a table
 
 
 def neighbor_parts(sample):
@@ -58,7 +58,7 @@ def _shown(sample, row):
 
 
 def map_parts(sample):
-    """Maps of the features, with what hovering shows: a dict, or a note."""
+    """Maps of the features, and what hovering shows: a dict, or a note."""
     if sample.count < 3:
         return f"A map needs at least 3 images; there are {sample.count}."
     rows = np.arange(sample.count)
@@ -75,7 +75,7 @@ def map_parts(sample):
     kinds = {
         "t-SNE": (embedding_map.tsne(features), "Keeps neighbours together."),
         "UMAP": (embedding_map.umap(features), "Keeps neighbours together."),
-        "PCA": (linear, f"The directions of most variance, {percent(share)} of it."),
+        "PCA": (linear, f"The directions of most variance ({percent(share)} of it)."),
     }
     maps = []
     for title, (points, text) in kinds.items():
@@ -112,7 +112,7 @@ def _map(title, text, points, groups, names):
 
 
 def _groups(features, groups, names):
-    """The map in words: of each group, how much keeps to itself, and who is near."""
+    """The map as a table: the share of neighbours in each group, and the next group."""
     places, _ = neighbors.nearest(features, _VOTERS)
     near = groups[places]  # [N, k]
     table = []
@@ -135,14 +135,14 @@ def _groups(features, groups, names):
 
 
 def class_parts(sample, predicted):
-    """Confusions and accuracy of each class: a dict, or a note."""
+    """Confusions, and the accuracy of each class: a dict, or a note."""
     if not sample.has_labels:
         return "There are no labels to compare with."
     names = list(map(printable, sample.class_names))
     by = "the linear head"
     if predicted is None:
         if sample.count < 2:
-            return "A single image has no neighbours that could name its class."
+            return "A single image has no neighbours to predict its class."
         places, similarities = neighbors.nearest(sample.features, _VOTERS)
         predicted = neighbors.vote(places, similarities, sample.labels, len(names))
         by = f"the {places.shape[1]} nearest neighbours among the other images shown"
@@ -182,9 +182,9 @@ def class_parts(sample, predicted):
 
 
 def pair_parts(sample, found):
-    """Pairs that look alike, those of the file: a dict, or a note."""
+    """The most similar pairs of those in the file: a dict, or a note."""
     if sample.count < 2:
-        return "A single image makes no pair."
+        return "There are no pairs of a single image."
     kinds = {"near_duplicate": [], "false_negative": []}
     for pair in found:
         kinds[pair.kind].append(pair)
@@ -210,7 +210,7 @@ def _pair(sample, pair):
 
 
 def geometry(sample, projections):
-    """How features and projections fill their space: a list of dicts, a row each."""
+    """How features and projections fill their space: a list of dicts, one per row."""
     rows = []
     if not isinstance(sample, str) and sample.count > 1:
         rows.append(_geometry(f"Features of {sample.described}", sample.features, None))
@@ -233,7 +233,7 @@ def _geometry(name, first, second):
 
 
 def find_pairs(sample):
-    """Pairs of a sample, and their table as text; none of a note or a single image."""
+    """Pairs of a sample, and their table as text; none for a note or a single image."""
     if isinstance(sample, str) or sample.count < 2:
         return [], None
     found = pairs.find_pairs(sample.features, sample.thumbnails)

@@ -1,4 +1,4 @@
-"""What the first layer of an encoder looks for."""
+"""A figure of the filters of an encoder's first layer."""
 
 import math
 
@@ -7,17 +7,17 @@ import numpy as np
 from simclr_tf.report import style
 
 _MOST = 128
-_ENLARGED = 48  # pixels of a filter, so that its own are squares
+_ENLARGED = 48  # pixels of an enlarged filter; its own pixels become squares
 
 
 def first_filters(weights):
-    """The filters of the first convolution that sees colours.
+    """The filters of the first convolution over RGB channels.
 
     Args:
-        weights: Sequence of variables of a network, in order, or of arrays.
+        weights: Sequence of a network's variables, in order, or of arrays.
 
     Returns:
-        Float32 `[h, w, 3, F]`; None where no layer has such a shape.
+        Float32 `[h, w, 3, F]`; None if no weight has such a shape.
     """
     for weight in weights:
         if len(weight.shape) == 4 and weight.shape[2] == 3 and weight.shape[3] > 1:
@@ -29,7 +29,7 @@ def draw_filters(filters):
     """A figure of filters, the strongest first, each scaled to its own range.
 
     Args:
-        filters: Float `[h, w, 3, F]`; of more than 128 the strongest are shown.
+        filters: Float `[h, w, 3, F]`; only the strongest 128 are shown.
 
     Returns:
         `matplotlib.figure.Figure`.

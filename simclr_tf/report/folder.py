@@ -1,4 +1,4 @@
-"""What a run wrote into its folder, read without a network."""
+"""Reads what a run wrote to its folder, without building a network."""
 
 import dataclasses
 import glob
@@ -22,9 +22,9 @@ class Curve:
     """One figure of a training over its steps.
 
     Attributes:
-        steps: Int64 `[P]`, rising.
+        steps: Int64 `[P]`, increasing.
         values: Float64 `[P]`.
-        times: Float64 `[P]`, when each was written, in seconds since 1970.
+        times: Float64 `[P]`, when each value was written, in seconds since 1970.
     """
 
     steps: np.ndarray
@@ -38,24 +38,24 @@ class Curve:
 
 
 def read_flags(folder):
-    """Dict of `flags.json`, empty where there is none.
+    """The dict in `flags.json`; empty if there is no such file.
 
     Raises:
-        UserError: If it is not as a run wrote it.
+        UserError: If the file is damaged.
     """
     return _read_json(os.path.join(folder, "flags.json"))
 
 
 def read_results(folder):
-    """What the evaluators found, from `result.json`.
+    """The evaluators' figures, from `result.json`.
 
     Returns:
-        `(step, rows)`: int, or None where nothing was evaluated, and a dict from
-        "trained", "untrained" and the paths of other runs to their figures, such as
-        `knn_top_1_accuracy`.
+        `(step, rows)`: the step that was evaluated, None if there was no evaluation;
+        and a dict from "trained", "untrained" and the paths of other runs to their
+        figures, dicts with keys such as `knn_top_1_accuracy`.
 
     Raises:
-        UserError: If it is not as a run wrote it.
+        UserError: If the file is damaged.
     """
     found = _read_json(os.path.join(folder, "result.json"))
     rows = {}
@@ -71,8 +71,9 @@ def read_results(folder):
 def read_curves(folder):
     """The scalars in the TensorBoard events of a folder.
 
-    Of a step that was written more than once, as by a run that went on from an earlier
-    checkpoint, the last counts. An event file that breaks off is read up to there.
+    A step may have been written more than once, such as by a run that resumed from an
+    earlier checkpoint; then the last value counts. A truncated event file is read as
+    far as it goes.
 
     Args:
         folder: Str, such as `train` of a run.
@@ -104,7 +105,7 @@ def _events(path):
         for record in tf.data.TFRecordDataset(path):
             yield tf.compat.v1.Event.FromString(record.numpy())
     except tf.errors.OpError:
-        return  # whoever wrote it was killed
+        return  # truncated: its writer was killed
 
 
 def _scalar(value):

@@ -1,28 +1,27 @@
-"""On what a run took how long."""
+"""The machine and software of a report, and the speed of a training."""
 
 import os
 import platform
-import re
 
 import numpy as np
 import tensorflow as tf
 
 import simclr_tf
-from simclr_tf import keras_compat
+from simclr_tf import keras_compat, processor
 
-_PAUSE = 10  # times the usual time between two summaries: the run was stopped
+_PAUSE = 10  # times the usual time between two summaries; longer: it was stopped
 
 
 def facts():
-    """Dict of str: versions and processor of the process that calls this."""
+    """Dict of str: the software versions and the processor of this process."""
     versions = (
         f"simclr-tf {simclr_tf.__version__}, TensorFlow {tf.__version__}, "
         f"Keras {keras_compat.version()}, Python {platform.python_version()}"
     )
-    return {"Report written with": versions, "Report written on": processor()}
+    return {"Report written with": versions, "Report written on": devices()}
 
 
-def processor():
+def devices():
     """Str, the GPUs, or else the processor and its cores."""
     gpus = tf.config.list_physical_devices("GPU")
     names = [
@@ -31,24 +30,19 @@ def processor():
     ]
     if names:
         return ", ".join(names)
-    name = platform.processor() or platform.machine()
-    if os.path.exists("/proc/cpuinfo"):
-        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
-            found = re.search(r"^model name\s*: (.*)$", file.read(), re.MULTILINE)
-        name = found[1] if found else name
-    return f"{name}, {os.cpu_count()} cores"
+    return f"{processor.name()}, {os.cpu_count()} cores"
 
 
 def speed(curves, batch_size):
-    """Time and images a second of a training, by when its summaries were written.
+    """A training's time and images per second, from the times of its summaries.
 
     Args:
         curves: Dict of `Curve` by tag.
         batch_size: Int.
 
     Returns:
-        Dict of str, empty where there are fewer than two summaries. Pauses, where a run
-        was stopped, do not count.
+        Dict of str, empty if there are fewer than two summaries. Pauses between two
+        parts of a training do not count.
     """
     curve = curves.get("train/total_loss")
     if curve is None or len(curve.steps) < 2:

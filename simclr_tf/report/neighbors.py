@@ -1,6 +1,8 @@
-"""The images that an encoder finds most alike."""
+"""The images whose features are most similar."""
 
 import numpy as np
+
+from simclr_tf.evaluation.nearest_neighbors import vote_shares
 
 _BLOCK = 1024  # queries at a time
 
@@ -13,11 +15,11 @@ def unit(features):
 
 
 def nearest(features, count=8):
-    """The nearest others of every image by cosine similarity.
+    """The nearest other images of every image, by cosine similarity.
 
     Args:
         features: Float `[N, C]`, N >= 2.
-        count: Int k; all others where there are fewer.
+        count: Int k, the number of neighbours; all others if there are fewer.
 
     Returns:
         `(places, similarities)`: int64 and float32 `[N, k]`, the nearest first.
@@ -33,7 +35,7 @@ def nearest(features, count=8):
     for start in range(0, len(z), _BLOCK):
         rows = np.arange(start, min(start + _BLOCK, len(z)))
         found = z[rows] @ z.T  # [b, N]
-        found[np.arange(len(rows)), rows] = -np.inf  # nobody is a neighbour of itself
+        found[np.arange(len(rows)), rows] = -np.inf  # no image is its own neighbour
         chosen = np.argpartition(-found, count - 1, axis=1)[:, :count]
         values = np.take_along_axis(found, chosen, axis=1)
         order = np.argsort(-values, axis=1, kind="stable")
@@ -43,11 +45,11 @@ def nearest(features, count=8):
 
 
 def queries(labels, count, seed=0):
-    """Random images to show the neighbours of, of as many classes as there are.
+    """Random images to show neighbours of, from as many classes as possible.
 
     Args:
-        labels: Int `[N]`, -1 where a label is not known; or of clusters.
-        count: Int, how many; all where there are fewer.
+        labels: Int `[N]`, -1 for an unknown label; or numbers of clusters.
+        count: Int, the number of images; all if there are fewer.
         seed: Int.
 
     Returns:
@@ -63,25 +65,20 @@ def queries(labels, count, seed=0):
     return chosen[np.argsort(labels[chosen], kind="stable")].astype("int64")
 
 
-def vote(places, similarities, labels, num_classes, temperature=0.07):
-    """The class that the neighbours of each image name.
+def vote(places, similarities, labels, num_classes):
+    """The class that the neighbours of each image vote for.
 
-    As `simclr_tf.evaluation.knn_scores`, where the image itself has no vote.
+    Votes are weighted as in `simclr_tf.evaluation.knn_scores`. No image votes for
+    itself.
 
     Args:
         places: Int `[N, k]`, from `nearest`.
         similarities: Float `[N, k]`.
-        labels: Int `[N]`, -1 where a label is not known: it has no vote.
+        labels: Int `[N]`, -1 if a label is not known: it has no vote.
         num_classes: Int K.
-        temperature: Float > 0.
 
     Returns:
-        Int64 `[N]`; -1 where no neighbour has a label.
+        Int64 `[N]`; -1 if no neighbour has a label.
     """
-    voted = np.asarray(labels)[places]  # [N, k]
-    weights = np.exp((similarities - similarities[:, :1]) / temperature)
-    weights = weights * (voted >= 0)
-    cells = np.arange(len(voted))[:, np.newaxis] * num_classes + np.maximum(voted, 0)
-    votes = np.bincount(cells.ravel(), weights.ravel(), len(voted) * num_classes)
-    votes = votes.reshape(len(voted), num_classes)
-    return np.where(votes.any(axis=1), votes.argmax(axis=1), -1)
+    shares = vote_shares(similarities, np.asarray(labels)[places], num_classes)
+    return np.where(shares.any(axis=1), shares.argmax(axis=1), -1)

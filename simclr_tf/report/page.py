@@ -1,4 +1,4 @@
-"""The page: every part, in one HTML file that needs nothing else."""
+"""Renders the page: all parts in one self-contained HTML file."""
 
 import base64
 import hashlib
@@ -15,13 +15,13 @@ _FIGURES = ("top_1_accuracy", "top_5_accuracy", "mean_per_class_accuracy")
 
 
 def render(contents):
-    """A report as HTML, and the list of pairs in it.
+    """A report as HTML, and its list of pairs.
 
     Args:
         contents: `Contents`.
 
     Returns:
-        `(page, pairs)`: str, and str of CSV, or None where there is no pair.
+        `(page, pairs)`: str, and str of CSV, or None if there can be no pairs.
     """
     judged, learned = contents.judged, contents.learned
     found, pairs = embedding_parts.find_pairs(learned)
@@ -50,9 +50,9 @@ def render(contents):
 
 
 def fill(template, **values):
-    """A page of a template; everything in it is escaped but our own SVG.
+    """Fills a template; everything except our own SVG is escaped.
 
-    The page forbids itself any request, and any script but ours.
+    The page's policy forbids all requests, and all scripts except ours.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
@@ -79,7 +79,7 @@ def evaluator_rows(runs):
         runs: Dict from the name of a run to its rows, from `read_results`.
 
     Returns:
-        List of dicts, an evaluator of an encoder each.
+        List of dicts, one for each evaluator and encoder.
     """
     table = []
     for name, title in verdict.TITLES.items():
@@ -108,7 +108,7 @@ def _evaluator(name, title, run, row, figures):
 
 
 def _of(sample, make, *arguments):
-    """A part of a sample; of a note, the note."""
+    """The part made from a sample; for a note, the note itself."""
     return sample if isinstance(sample, str) else make(sample, *arguments)
 
 
@@ -135,7 +135,7 @@ def _evidence(contents, geometry, found):
 
 
 def _tiles(contents, geometry):
-    """The few figures at the top: a list of `(name, value, beside)`."""
+    """The few figures at the top: a list of `(name, value, remark)`."""
     trained = contents.rows.get("trained", {})
     untrained = contents.rows.get("untrained", {})
     tiles = []

@@ -1,4 +1,4 @@
-"""Pairs of images that a contrastive training should not push apart."""
+"""Pairs of images that contrastive training should not push apart."""
 
 import csv
 import io
@@ -8,8 +8,8 @@ import numpy as np
 
 from simclr_tf.report import neighbors
 
-_NEIGHBORS = 10  # of an image that a pair is looked for among
-_NEAR = 0.02  # mean difference of pixels, of their range
+_NEIGHBORS = 10  # of each image, among which pairs are searched
+_NEAR = 0.02  # mean difference of pixels, as a share of their range
 _TABLE = (
     "kind",
     "similarity",
@@ -36,18 +36,20 @@ class Pair(typing.NamedTuple):
 def find_pairs(features, thumbnails, most=200, near=_NEAR):
     """The most similar pairs of different images.
 
-    In a batch they count as negatives. A pair whose pixels hardly differ is a near
-    duplicate: one of the two can go. The others are likely false negatives.
+    In a batch they count as negatives. A pair whose pixels hardly differ is a
+    near-duplicate, of which one image can be removed. The others are probably false
+    negatives.
 
     Args:
         features: Float `[N, C]`, N >= 2.
-        thumbnails: uint8 `[N, T, T, 3]`, the images, small.
-        most: Int, pairs of each kind.
-        near: Float, the mean absolute difference of pixels, as a share of their range,
-            up to which a pair is a near-duplicate.
+        thumbnails: uint8 `[N, T, T, 3]`, the images, scaled down.
+        most: Int, the largest number of pairs of each kind.
+        near: Float, the largest mean absolute difference of pixels in a near-duplicate,
+            as a share of their range.
 
     Returns:
-        List of `Pair`, near-duplicates first, of each kind the most similar first.
+        List of `Pair`: first the near-duplicates; within each kind, the most similar
+        first.
     """
     places, similarities = neighbors.nearest(features, _NEIGHBORS)
     first = np.repeat(np.arange(len(places)), places.shape[1])
@@ -70,8 +72,8 @@ def as_csv(pairs, names=None, labels=None):
 
     Args:
         pairs: List of `Pair`.
-        names: Sequence of str, the files of all images; or None.
-        labels: Sequence of str, the classes of all images; or None.
+        names: Sequence of str, the files of all images, or None.
+        labels: Sequence of str, the classes of all images, or None.
 
     Returns:
         Str.

@@ -1,4 +1,4 @@
-"""Images small enough to stand in a page."""
+"""Scales images down and embeds them in a page."""
 
 import base64
 import io
@@ -11,11 +11,11 @@ _SPRITE_QUALITY = 62
 
 
 def thumbnails(images, side):
-    """Images of one size as small uint8 ones.
+    """Scales images down, and converts them to uint8.
 
     Args:
         images: Float `[N, S, S, 3]` in [0, 1], or uint8.
-        side: Int, height and width of the result; images that are smaller stay.
+        side: Int, height and width of the result; smaller images keep their size.
 
     Returns:
         uint8 `[N, T, T, 3]`.
@@ -36,7 +36,7 @@ def as_uri(image, most=None):
 
     Args:
         image: uint8 `[H, W, 3]`.
-        most: Int, pixels of the longer side; a larger image is made smaller.
+        most: Int, the largest longer side in pixels; larger images are scaled down.
 
     Returns:
         Str, `data:image/jpeg;base64,...`
@@ -48,13 +48,13 @@ def as_uri(image, most=None):
 
 
 def sprite(images):
-    """Many small images as one: row by row, as many in a row as there are rows.
+    """Many small images as a single, roughly square one, filled row by row.
 
     Args:
         images: uint8 `[N, T, T, 3]`.
 
     Returns:
-        `(uri, columns)`: a str as of `as_uri`, and an int.
+        `(uri, columns)`: a str, see `as_uri`, and the number of images in a row.
     """
     columns = int(np.ceil(np.sqrt(len(images))))
     rows = -(-len(images) // columns)

@@ -2,16 +2,16 @@
 
 import shlex
 
-# What says where, not what.
+# These say where a run goes and what it writes, not what it computes.
 PLACES = ("mode", "model_dir", "seed", "report", "report_images", "runs")
 
 
 def changed(flags, defaults):
-    """The flags that were not at their default.
+    """The flags that were not at their defaults.
 
     Args:
         flags: Dict of `flags.json`.
-        defaults: Dict from the names of flags that decide a run to their defaults.
+        defaults: Dict from the names of flags that determine a run to their defaults.
 
     Returns:
         Dict.
@@ -26,15 +26,15 @@ def changed(flags, defaults):
 
 
 def command(flags, defaults, seed):
-    r"""A command that does what a run did, in another folder.
+    r"""A command that repeats a run in another folder.
 
     Args:
         flags: Dict of `flags.json`.
         defaults: See `changed`.
-        seed: Int, that the run had or drew.
+        seed: Int, the seed that the run was given or drew.
 
     Returns:
-        Str, a line a flag; empty where the flags are not known.
+        Str, with each flag on its own line; empty if the flags are not known.
 
     Example:
         >>> flags = {"mode": "train", "model_dir": "runs/a", "dataset": "my cats"}
@@ -55,7 +55,7 @@ def command(flags, defaults, seed):
 
 
 def shell(*words):
-    """`python run.py` with these arguments, quoted for a shell, a line each."""
+    """`python run.py` with these arguments, quoted for a shell, one per line."""
     return " \\\n  ".join(["python run.py", *map(shlex.quote, words)])
 
 

@@ -1,4 +1,4 @@
-"""How alike the two views of an image are, and those of different images."""
+"""Similarities of two views of an image, and of views of different images."""
 
 import numpy as np
 
@@ -16,8 +16,8 @@ def cosine_similarities(view_a, view_b):
         view_b: Float `[N, E]`; row i shows the same image as `view_a[i]`.
 
     Returns:
-        `(positives, negatives)`: float32 `[N]` of the two views of each image, and
-        `[N * (N - 1)]` of first views and second views of different images.
+        `(positives, negatives)`: float32 `[N]`, for the two views of each image, and
+        float32 `[N * (N - 1)]`, for first and second views of different images.
     """
     cosines = unit(view_a) @ unit(view_b).T
     same = np.eye(len(cosines), dtype=bool)

@@ -1,7 +1,7 @@
-"""The look of the report's figures, and how they become SVG in a page.
+"""The style of the report's figures, and their conversion to SVG.
 
-Figures are drawn in the colours of a light page. In SVG these become CSS variables, so
-that the page decides: it has a second set of them for dark screens.
+Figures are drawn in the colours of a light page. In the SVG these become CSS variables,
+so that the page can replace them, as it does on dark screens.
 """
 
 import io
@@ -50,7 +50,7 @@ _SETTINGS = {
     "figure.facecolor": "none",
     "lines.linewidth": 2,
     "lines.solid_capstyle": "round",
-    # Text stays text: small, in the font of the page, and read by screen readers.
+    # Text stays text: it is small, has the page's font, and screen readers can read it.
     "svg.fonttype": "none",
     "svg.hashsalt": "simclr_tf",
     "image.interpolation": "nearest",
@@ -61,11 +61,12 @@ def axes(width=360, height=220):
     """An empty chart.
 
     Args:
-        width: Int, in the units of an SVG, of which text is 11 high.
-        height: Int.
+        width: Int, in units of the SVG, in which text is 11 high.
+        height: Int, likewise.
 
     Returns:
-        `matplotlib.axes.Axes`, whose `figure` pyplot does not know: it needs no screen.
+        `matplotlib.axes.Axes`. Their `figure` is not registered with pyplot, so it
+        needs no screen.
     """
     with matplotlib.rc_context(_SETTINGS):
         figure = Figure(figsize=(width / 72, height / 72), layout="constrained")
@@ -73,7 +74,7 @@ def axes(width=360, height=220):
 
 
 def legend(axes, **look):
-    """Adds a legend in which names stand as they are: "$" begins no formula."""
+    """Adds a legend that shows names literally: "$" does not start a formula."""
     shown = axes.legend(frameon=False, labelcolor=INK, **look)
     for text in shown.get_texts():
         text.set_parse_math(False)
@@ -84,11 +85,11 @@ def svg(figure, name, label):
 
     Args:
         figure: `matplotlib.figure.Figure`.
-        name: Str of letters, digits and "-", which no other figure of the page has.
-        label: Str, what it shows, for those who do not see it.
+        name: Str of letters, digits and "-", unique among the figures of the page.
+        label: Str, a description for readers who cannot see the figure.
 
     Returns:
-        Str, markup in which whatever comes from outside is escaped.
+        Str, markup in which text from outside is escaped.
     """
     file = io.StringIO()
     with matplotlib.rc_context(_SETTINGS):
@@ -99,7 +100,7 @@ def svg(figure, name, label):
     head, rest = markup.split(">", 1)
     view_box = re.search(r'viewBox="[^"]*"', head)[0]
     name = f"figure-{name}"
-    # Names of parts are the same in every figure of matplotlib.
+    # matplotlib gives parts of different figures the same ids.
     rest = re.sub(r'\bid="', f'id="{name}-', rest)
     rest = rest.replace("url(#", f"url(#{name}-").replace('href="#', f'href="#{name}-')
     rest = re.sub(r"(font: [^;\"']*?\d+px) [^;\"]*", r"\1 var(--sans)", rest)

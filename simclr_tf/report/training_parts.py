@@ -1,4 +1,4 @@
-"""The parts of the page about the training: what it logged, and what it saw."""
+"""The page's parts about the training: its curves, views and filters."""
 
 from simclr_tf.printing import printable
 from simclr_tf.report import curves, filters, pictures, style
@@ -19,7 +19,7 @@ CHARTS = (
     (
         "supervised_acc",
         "Accuracy of the online linear head",
-        "On the views that it trains on. The encoder does not learn from it.",
+        "On its own training views. The encoder does not learn from it.",
     ),
     (
         "learning_rate",
@@ -30,30 +30,30 @@ CHARTS = (
     (
         "embedding_std",
         "Spread of embeddings",
-        "1 is even, 0 a single point: collapse.",
+        "1: evenly spread; 0: collapsed to a single point.",
     ),
     (
         "alignment",
         "Alignment",
-        "Squared distance of the two views of an image: 0 they agree, 2 they are "
-        "unrelated.",
+        "Squared distance between the two views of an image. 0: they agree; 2: they "
+        "are unrelated.",
     ),
     (
         "uniformity",
         "Uniformity",
-        "0 is a single point, -4 even on the sphere. Lower is more even.",
+        "0: a single point; -4: evenly spread over the sphere. Lower is more even.",
     ),
     (
         "effective_rank",
         "Effective rank",
-        "How many directions features use (RankMe), at each checkpoint that was kept.",
+        "How many directions the features use (RankMe), at each checkpoint kept.",
     ),
     ("supervised_loss", "Loss of the linear head", "In nats."),
     ("distillation_loss", "Loss of the student", "In nats."),
     (
         "gradient_norm",
         "Norm of the gradient",
-        "A sudden peak is a step that was not stable.",
+        "A sudden peak is an unstable step.",
     ),
 )
 _FEW_PIXELS = 3
@@ -61,7 +61,7 @@ _PICTURE = 160  # pixels, for dense screens
 
 
 def curve_parts(contents):
-    """Charts of what the training logged: a list of dicts, or a note."""
+    """Charts of the training's curves: a list of dicts, or a note."""
     if not contents.curves:
         return (
             "There are no TensorBoard events in train/ of the run's folder, so there "
@@ -76,16 +76,16 @@ def curve_parts(contents):
 
 
 def tag_of(name):
-    """The tag in TensorBoard of a curve that is shown."""
+    """The tag in TensorBoard of a curve."""
     return name if name == "learning_rate" else f"train/{name}"
 
 
 def references(contents, name):
-    """What a curve is compared with.
+    """The values that a curve is compared with.
 
     Args:
-        contents: What has `curves`, `batch_size` and `num_classes` of a run.
-        name: Str, the curve.
+        contents: An object with `curves`, `batch_size` and `num_classes` of a run.
+        name: Str, the name of the curve.
 
     Returns:
         Dict from names to values.
@@ -116,7 +116,7 @@ def _chart(name, title, text, curve, beside):
 
 
 def gallery_parts(contents):
-    """Images and views of them: a list of dicts, or a note."""
+    """Images and their views: a list of dicts, or a note."""
     if isinstance(contents.gallery, str):
         return contents.gallery
     return [
@@ -146,8 +146,8 @@ def similarity_parts(contents):
     figure = draw_similarities(positives, negatives)
     above = float((positives[:, None] > negatives.reshape(len(positives), -1)).mean())
     label = (
-        f"Cosine similarities: mean {positives.mean():.2f} of two views of one image, "
-        f"{negatives.mean():.2f} of different images"
+        f"Cosine similarities: mean {positives.mean():.2f} for two views of one image, "
+        f"{negatives.mean():.2f} for different images"
     )
     return {
         "svg": style.svg(figure, "similarities", label),
@@ -175,7 +175,7 @@ def filter_parts(contents):
 
 
 def picture(image, alt):
-    """What an `<img>` of the page needs."""
+    """The values that an `<img>` of the page needs."""
     return {
         "src": pictures.as_uri(image, _PICTURE),
         "alt": alt,

@@ -1,4 +1,4 @@
-"""Whether a run has learned, in words, and what to try next."""
+"""Judges in words whether a run has learned, and what to try next."""
 
 import dataclasses
 import math
@@ -11,7 +11,7 @@ TITLES = {
     "logistic": "logistic regression",
     "head": "linear head",
 }
-_STILL_FALLING = 0.02  # of the whole fall, in the last fifth of the steps
+_STILL_FALLING = 0.02  # share of the whole fall, over the last fifth of the steps
 _SMALL_BATCH = 256
 _FEW_DIRECTIONS = 0.1
 _MANY_DUPLICATES = 0.01
@@ -19,18 +19,18 @@ _MANY_DUPLICATES = 0.01
 
 @dataclasses.dataclass(frozen=True)
 class Evidence:
-    """What is known of a run; whatever is not is left out.
+    """What is known about a run; what is not known keeps its default.
 
     Attributes:
         curves: Dict of `Curve` by tag.
-        rows: Dict of figures of evaluators, from `read_results`.
-        num_classes: Int, of the labels.
+        rows: Dict of the evaluators' figures, from `read_results`.
+        num_classes: Int, the classes of the labels.
         train_mode: Str, "pretrain", "finetune" or "distill".
         batch_size: Int.
-        folder: Str, of the run.
-        rank: Float, the effective rank of features.
-        dim: Int, their dimensions.
-        duplicates: Float, near-duplicates as a share of the images looked at.
+        folder: Str, the run's folder.
+        rank: Float, the effective rank of the features.
+        dim: Int, the largest rank that they could have.
+        duplicates: Float, near-duplicates as a share of the images that were compared.
     """
 
     curves: dict
@@ -49,7 +49,7 @@ class Evidence:
         return None if curve is None else float(curve.values[-1])
 
     def first(self, name):
-        """The first value of one that has several, or None."""
+        """The first value of a curve with several values, or None."""
         curve = self.curves.get(f"train/{name}")
         return float(curve.values[0]) if curve and len(curve.values) > 1 else None
 
@@ -62,7 +62,7 @@ class Verdict:
         kind: "yes", "partly", "no" or "unknown".
         headline: Str.
         reasons: List of str.
-        advice: List of `(str, command)`, what to try next; the command may be None.
+        advice: List of `(text, command)`, what to try next; the command may be None.
     """
 
     kind: str
@@ -72,7 +72,7 @@ class Verdict:
 
 
 def judge(evidence):
-    """The `Verdict` on an `Evidence`."""
+    """Judges an `Evidence`; returns a `Verdict`."""
     problems = _problems_of(evidence)
     reasons = [*map(_sentence, problems.values()), *_of_task(evidence, problems)]
     worth = _worth(evidence)
@@ -80,7 +80,7 @@ def judge(evidence):
     advice = list(_advice(evidence, problems))
     kind, headline = _answer(evidence, problems, worth, reasons)
     if kind == "unknown":
-        reasons = ["There are neither curves of a training nor results of evaluators."]
+        reasons = ["There are neither training curves nor results of evaluators."]
     return Verdict(kind, headline, reasons, advice)
 
 
@@ -91,13 +91,13 @@ def _answer(evidence, problems, worth, reasons):
     if problems.keys() & {"collapse", "no_learning"}:
         return "no", "No, it did not learn."
     if compared == "worse":
-        return "no", "No: an untrained network has features as good as these."
+        return "no", "No: the features of an untrained network are as good."
     if compared == "unclear":
-        return "partly", "Perhaps: an untrained network may be as good, by chance."
+        return "partly", "Perhaps: the lead over an untrained network may be chance."
     if compared == "guessing":
-        return "partly", "Perhaps: guessing may be as good, by chance."
+        return "partly", "Perhaps: the lead over guessing may be chance."
     if problems:
-        return "partly", "It learned its task, but nothing of these labels."
+        return "partly", "It learned its task, but nothing about these labels."
     if not worth and None not in (loss, chance) and loss >= chance:
         return "partly", "Hardly: the contrastive loss is not below that of guessing."
     if not reasons:
@@ -126,7 +126,7 @@ def _problems_of(evidence):
 
 
 def _of_task(evidence, problems):
-    """Sentences about the task that was trained."""
+    """Yields sentences about the task that was trained."""
     first, last = evidence.first("contrast_loss"), evidence.last("contrast_loss")
     chance = evidence.last("contrast_loss_chance")
     if last is not None and first is not None and "no_learning" not in problems:
@@ -143,16 +143,18 @@ def _of_task(evidence, problems):
     if last is None and accuracy is not None and "guessing" not in problems:
         beside = f"; guessing gives {percent(1 / evidence.num_classes)}"
         yield (
-            f"In training, the linear head names the class of {percent(accuracy)} of "
-            f"images{beside * bool(evidence.num_classes)}."
+            f"In training, the linear head predicts {percent(accuracy)} of all images "
+            f"correctly{beside * bool(evidence.num_classes)}."
         )
 
 
 def _worth(evidence):
-    """How features are beside those of an untrained network, and a sentence.
+    """Compares the features with an untrained network's: a word and a sentence.
 
-    The first is "better", "unclear" (the interval has both), "worse", or None; where
-    none was judged "guessing", if the interval has that.
+    The word is "better", "unclear" (the interval includes the untrained network's
+    accuracy) or "worse". If no untrained network was evaluated, they are compared with
+    guessing: "better", or "guessing" if the interval includes that; None if the number
+    of classes is not known either.
     """
     trained = evidence.rows.get("trained", {})
     untrained = evidence.rows.get("untrained", {})
@@ -176,10 +178,13 @@ def _worth(evidence):
         compared = "better" if low > 1 / evidence.num_classes else "guessing"
     by = f"the {TITLES[name]}" if name == "head" else TITLES[name]
     sentence = (
-        f"Judged by {by}, the class is right for {percent(trained[key])} of "
-        "the evaluation images"
+        f"By {by}, {percent(trained[key])} of the evaluation images are classified "
+        "correctly"
     )
-    return compared, f"{sentence}{', against ' * bool(beside)}{' and '.join(beside)}."
+    return (
+        compared,
+        f"{sentence}{', against ' * bool(beside)}{' and '.join(beside)}.",
+    )
 
 
 def _advice(evidence, problems):
@@ -187,14 +192,14 @@ def _advice(evidence, problems):
         yield from _of_pretraining(evidence, problems)
     if evidence.duplicates >= _MANY_DUPLICATES:
         yield (
-            f"{percent(evidence.duplicates)} of the training images looked at have a "
-            "near-duplicate, which the loss pushes away: remove one of each pair, see "
-            "the list below.",
+            f"{percent(evidence.duplicates)} of the training images compared have a "
+            "near-duplicate, which the loss pushes away: remove one of each pair "
+            "(listed below).",
             None,
         )
     if "untrained" not in evidence.rows:
         yield (
-            "Judge the untrained network too: only beside it an accuracy says what was "
+            "Evaluate the untrained network too: only the comparison shows what was "
             "learned.",
             shell(
                 "--mode=eval",
@@ -205,7 +210,7 @@ def _advice(evidence, problems):
         )
     if evidence.train_mode == "pretrain" and not problems:
         yield (
-            "Use it: fine-tune on your labels, or a part of them, from this run.",
+            "Use it: fine-tune this run on your labels, or on some of them.",
             shell(
                 "--mode=train_then_eval",
                 "--train_mode=finetune",
@@ -220,20 +225,20 @@ def _of_pretraining(evidence, problems):
     if not problems and _still_falls(evidence.curves.get("train/contrast_loss")):
         yield (
             "The loss was still falling at the end: train longer. Contrastive training "
-            "gains from more steps for a long time.",
+            "keeps improving for many steps.",
             None,
         )
     if evidence.batch_size and evidence.batch_size < _SMALL_BATCH:
         yield (
-            f"The batch of {evidence.batch_size} has few negatives: try a larger "
+            f"A batch of {evidence.batch_size} has few negatives: try a larger "
             "--train_batch_size; --micro_batch_size makes it fit into memory.",
             None,
         )
     if evidence.rank and evidence.rank < _FEW_DIRECTIONS * evidence.dim:
         yield (
             f"The features use few directions (effective rank {evidence.rank:.0f} of "
-            f"{evidence.dim}). Of runs that differ in learning rate, temperature or "
-            "weight decay, the one of higher rank tends to be the better one.",
+            f"{evidence.dim}). Among runs that differ in learning rate, temperature or "
+            "weight decay, those of higher rank tend to be better.",
             None,
         )
 

@@ -1,4 +1,4 @@
-"""What happens now and then in `fit`: summaries, progress, warnings."""
+"""Callbacks that act every so many steps of `fit`: summaries, progress, warnings."""
 
 import io
 import math
@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 _STEPS_OF_ESTIMATE = 5
-_WORTH_SAYING = 30  # seconds that are left
+_WORTH_SAYING = 30  # seconds; shorter estimates are not printed
 _PICTURES = 8  # of each view
 
 
@@ -31,8 +31,8 @@ class StepCallback(keras.callbacks.Callback):
 
     Args:
         first_step: Int, the steps done before this `fit`.
-        total_steps: Int, the step at which training ends; None where it is not known.
-        every: Int >= 1, `on_step` is called each so many steps and at the last one.
+        total_steps: Int, the step at which training ends; None if it is not known.
+        every: Int >= 1, `on_step` is called every so many steps and at the last one.
     """
 
     def __init__(self, first_step, total_steps, every):
@@ -44,7 +44,7 @@ class StepCallback(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         self.step += 1
         if self.step % self.every == 0 or self.step == self.total_steps:
-            # Keras 3 logs what the first replica saw; the metrics know of all.
+            # Keras 3 logs the first replica's values; the metrics cover all replicas.
             results = self.model.get_metrics_result()
             logs = {name: results.get(name, logs[name]) for name in logs or {}}
             logs = _gradient_norms.in_logs(self.model, logs)
@@ -57,7 +57,7 @@ class StepCallback(keras.callbacks.Callback):
 class Summaries(StepCallback):
     """Logs `train/...` and `learning_rate`, means since the last summary.
 
-    After a step with a summary it starts the running means anew.
+    It resets the running means after each summary.
 
     Args:
         loggers: `simclr_tf.loggers.Loggers`.
@@ -66,8 +66,8 @@ class Summaries(StepCallback):
         total_steps: Int, see `StepCallback`.
         every: Int, steps between two summaries.
         views: Callable that gives the views of the first batch, each `[B, S, S, 3]` in
-            [0, 1], whose first pictures are written; None writes none. It is called
-            after the first step, which users wait for.
+            [0, 1]; the first few of each are written as pictures. None: no pictures.
+            It is called after the first step, so as not to delay it.
     """
 
     def __init__(self, loggers, schedule, first_step, total_steps, every, views=None):
@@ -87,7 +87,7 @@ class Summaries(StepCallback):
         super().on_train_batch_end(batch, logs)
 
     def on_train_batch_begin(self, batch, logs=None):
-        if self._starts_anew:  # not before: a checkpoint tells these means as well
+        if self._starts_anew:  # only now, since a checkpoint reports these means too
             self.model.reset_metrics()
             self._starts_anew = False
 
@@ -107,9 +107,10 @@ class Profile(StepCallback):
     """A profile of some steps, for TensorBoard: what ran when, on which device.
 
     Args:
-        directory: Str, a folder of event files; it goes to `plugins/profile` in there.
-        first: Int >= 1, the first step that it shows.
-        last: Int, the last one.
+        directory: Str, a folder of event files; the profile goes to `plugins/profile`
+            in it.
+        first: Int >= 1, the first step to profile.
+        last: Int, the last step to profile.
         first_step: Int, see `StepCallback`.
     """
 
@@ -135,19 +136,19 @@ class Profile(StepCallback):
 
 
 class Progress(StepCallback):
-    """A live bar on a terminal, a plain line each `every` steps elsewhere.
+    """A live bar on a terminal, or else a plain line every `every` steps.
 
-    Before these lines it says how long the training will take, by its first steps.
+    Before these lines it estimates, from the first steps, how long training will take.
 
     Args:
-        batch_size: Int, images a step, for images/s.
+        batch_size: Int, images per step, for images/s.
         first_step: Int, see `StepCallback`.
         total_steps: Int, see `StepCallback`.
         every: Int, steps between two plain lines.
         file: Where to write; stdout if None.
         silent: Bool, whether to write nothing.
         arrivals: `simclr_tf.data.Arrivals` of the batches, to show the share of time
-            that steps waited for them; or None.
+            spent waiting for them; or None.
     """
 
     def __init__(
@@ -185,7 +186,7 @@ class Progress(StepCallback):
     def on_train_batch_end(self, batch, logs=None):
         if self._arrivals is not None:
             self._waited += self._arrivals.waited_since(self._begun)
-        if self.step == self._since_step:  # the first one, which was traced meanwhile
+        if self.step == self._since_step:  # the first step, which includes tracing
             self._first_ended, self._waited = time.monotonic(), 0.0
         super().on_train_batch_end(batch, logs)
         done = self.step - self._since_step
@@ -232,21 +233,21 @@ class Progress(StepCallback):
 
 
 class Diagnostics(StepCallback):
-    """Says in words, once each, when training goes nowhere.
+    """Warns in words, once per problem, when training makes no progress.
 
-    Looks at what `SimCLR` logs, from a while after the warm-up on: embeddings that have
-    collapsed; a contrastive loss that is at chance, or has not fallen since training
-    began; a linear head that guesses. In user code: `model.fit(data,
-    callbacks=[Diagnostics(warmup_steps=500)])`. What it sees are means since the epoch
-    began, or since `Summaries` last wrote: put it before that.
+    It judges what `SimCLR` logs, starting some time after the warm-up. The problems are
+    collapsed embeddings; a contrastive loss that is at chance, or has not fallen since
+    training began; and a linear head that guesses. In user code: `model.fit(data,
+    callbacks=[Diagnostics(warmup_steps=500)])`. It reads means since the epoch began,
+    or since `Summaries` last wrote, so put it before `Summaries`.
 
     Args:
         warmup_steps: Int, steps over which the learning rate rises.
-        after_steps: Int, steps past those (and past `first_step`) before anything is
-            judged; in a short training half of what `total_steps` leaves, but 20.
+        after_steps: Int, steps after those (and after `first_step`) before anything is
+            judged. In a short training it is half of the remaining steps, at least 20.
         first_step: Int, see `StepCallback`.
-        total_steps: Int, see `StepCallback`; None where it is not known.
-        every: Int, steps between two looks.
+        total_steps: Int, see `StepCallback`.
+        every: Int, steps between two checks.
         say: Callable that prints a line for the user.
     """
 
@@ -268,7 +269,7 @@ class Diagnostics(StepCallback):
         self._first_loss = math.inf
 
     def on_train_begin(self, logs=None):
-        # What goes on from earlier training need not fall any more.
+        # A loss that continues earlier training may have stopped falling.
         iterations = tf.convert_to_tensor(self.model.optimizer.iterations)
         self._is_new = self.step == 0 and int(iterations) == 0
 
@@ -278,7 +279,7 @@ class Diagnostics(StepCallback):
             num_classes = getattr(self.model, "num_classes", None)
             problems = _problems.find(figures, self._first_loss, num_classes)
             for kind in sorted(problems.keys() - self._said):
-                with tqdm.tqdm.external_write_mode():  # a live bar makes room
+                with tqdm.tqdm.external_write_mode():  # keeps a live bar intact
                     self._say(f"Warning at step {step}: {problems[kind]}")
             self._said |= problems.keys()
         if self._is_new:
@@ -287,6 +288,6 @@ class Diagnostics(StepCallback):
 
 
 def _chance(logs, name):
-    """What guessing gives, to be shown beside a figure: " (chance 6.236)"."""
+    """The value by guessing, as shown after a figure: " (chance 6.236)"."""
     chance = logs.get(f"{name}_chance")
     return "" if chance is None else f" (chance {float(chance):.3f})"

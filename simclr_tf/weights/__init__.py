@@ -1,7 +1,7 @@
-"""Weights of others: published SimCLR models, and networks of PyTorch.
+"""Imports weights from elsewhere: published SimCLR models, and networks of PyTorch.
 
-One file an origin, each a table of its names; all tell what they found by the names of
-`layout`, from whose shapes `architecture` knows the network.
+Each origin has a file with a table of its names. All of them return their weights under
+the names of `layout`, and `architecture` infers the network from the shapes.
 """
 
 from simclr_tf.weights.importing import Imported, import_checkpoint

@@ -1,8 +1,8 @@
-"""What a pickle of `torch.save` says, without running it.
+"""Reads a pickle that `torch.save` wrote, without running its code.
 
-A pickle names functions, and whoever loads it calls them. Here it gets none but those
-that make tensors and dicts, and ours in their place. An object of any other class comes
-back as an empty shell; to call any other function is refused.
+A pickle names functions, and whoever loads it calls them. Here it can only call those
+that make tensors and dicts, and it gets functions of ours in their place. An object of
+any other class comes back as an empty shell. A call of any other function is refused.
 """
 
 import collections
@@ -24,7 +24,7 @@ _DTYPES = {
     "ByteStorage": "<u1",
     "BoolStorage": "<u1",
 }
-# Of these nothing is needed, and checkpoints of Lightning have them.
+# Lightning's checkpoints contain these, and nothing of them is needed.
 _UNUSED = {
     ("torch", "device"),
     ("numpy", "dtype"),
@@ -39,7 +39,7 @@ _UNUSED = {
 
 @dataclasses.dataclass(frozen=True)
 class Storage:
-    """A row of numbers in a file of its own: dtype, the file's name, how many."""
+    """A row of numbers in its own file: their dtype, the file's name, their count."""
 
     dtype: str
     key: str
@@ -48,7 +48,7 @@ class Storage:
 
 @dataclasses.dataclass(frozen=True)
 class Tensor:
-    """Where the numbers of a tensor lie in a `Storage`."""
+    """The place of a tensor's numbers in a `Storage`."""
 
     storage: Storage
     offset: int
@@ -57,22 +57,22 @@ class Tensor:
 
 
 def load(content):
-    """The object in a pickle.
+    """Returns the object in a pickle.
 
     Args:
         content: Bytes.
 
     Returns:
-        Dict, or whatever it is, with a `Tensor` for each tensor.
+        The object, usually a dict, with a `Tensor` in place of each tensor.
 
     Raises:
-        UserError: If it calls a function that makes no tensor.
-        Exception: Of any kind, if it is damaged.
+        UserError: If the pickle calls a function that does not make a tensor.
+        Exception: Of any kind, if the pickle is damaged.
     """
     return _Unpickler(io.BytesIO(content)).load()
 
 
-# That of C makes room for as many objects as a pickle says it has, 2**32 if it likes.
+# The C unpickler allocates room for as many objects as the pickle claims, up to 2**32.
 class _Unpickler(pickle._Unpickler):
     def find_class(self, module, name):
         if module == "torch" and name in _DTYPES:
@@ -91,7 +91,7 @@ class _Unpickler(pickle._Unpickler):
 
 
 class _Builder:
-    """A function that a pickle can call, and do nothing else with."""
+    """A function that a pickle can call but not change."""
 
     __slots__ = ("_function",)
 
@@ -102,11 +102,11 @@ class _Builder:
         return self._function(*arguments)
 
     def __setstate__(self, state):
-        raise ValueError("a function is no object")
+        raise ValueError("a function is not an object")
 
 
 class _Shell:
-    """An object of a class that is not known here."""
+    """An object of an unknown class."""
 
     def __setstate__(self, state):
         pass
@@ -122,17 +122,17 @@ class _Shell:
 
 
 class _ShellType(type):
-    """A class, or a function, that is not known here."""
+    """An unknown class or function."""
 
     def __call__(cls, *arguments):
         raise UserError(
-            f"its pickle calls {cls.__name__}, which makes no tensor: refused, and not "
-            "run. Where you trust it, save its tensors alone, in PyTorch: "
-            "torch.save(model.state_dict(), PATH)."
+            f"its pickle calls {cls.__name__}, which does not make a tensor, so it was "
+            "refused and not run. If you trust the file, save only its tensors, in "
+            "PyTorch: torch.save(model.state_dict(), PATH)."
         )
 
     def __setstate__(cls, state):
-        raise ValueError("a class is no object")
+        raise ValueError("a class is not an object")
 
 
 def _tensor(storage, offset, shape, strides, *_):

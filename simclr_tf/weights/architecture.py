@@ -1,4 +1,4 @@
-"""Which network it is, from the shapes of its weights."""
+"""Infers a network's architecture from the shapes of its weights."""
 
 import dataclasses
 import re
@@ -6,7 +6,7 @@ import re
 from simclr_tf.errors import UserError
 from tf_models import resnet
 
-# Ratios that networks are made with; any other is taken from the shapes.
+# The usual ratios; any other is computed from the shapes.
 _USUAL = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
 _HEAD = re.compile(r"projection_head/\d+/kernel")
 _BLOCK = re.compile(r"encoder/group([1-4])_block(\d{1,3})/")
@@ -14,12 +14,12 @@ _BLOCK = re.compile(r"encoder/group([1-4])_block(\d{1,3})/")
 
 @dataclasses.dataclass(frozen=True)
 class Architecture:
-    """What networks are made with.
+    """The arguments that networks are built with.
 
     Attributes:
         encoder: Dict, arguments of `tf_models.ResNet`.
         projection_head: Dict, arguments of `tf_models.ProjectionHead`.
-        num_classes: Int, of the linear head; None where there is none.
+        num_classes: Int, the classes of the linear head, or None without one.
     """
 
     encoder: dict
@@ -28,17 +28,17 @@ class Architecture:
 
 
 def infer(found):
-    """The architecture that arrays are of.
+    """Returns the architecture of the network whose weights were found.
 
     Args:
         found: `Found`.
 
     Returns:
-        `Architecture`. That all shapes fit it is not checked, but no network made from
-        it is much larger than the arrays.
+        `Architecture`. Not every shape is checked against it, but a network built from
+        it is never much larger than the arrays.
 
     Raises:
-        UserError: If no network of ours has such blocks or filters.
+        UserError: If `tf_models.ResNet` cannot have such blocks or filters.
     """
     shapes = {name: tuple(array.shape) for name, array in found.arrays.items()}
     bottleneck = "encoder/group1_block0/first/kernel" in shapes
@@ -46,8 +46,8 @@ def infer(found):
     if depth is None:
         kind = "bottlenecks" if bottleneck else "blocks of two convolutions"
         raise UserError(
-            f"groups of {', '.join(map(str, _counts(shapes)))} {kind} are no ResNet of "
-            "depth 18, 34, 50, 101, 152 or 200."
+            f"groups of {', '.join(map(str, _counts(shapes)))} {kind} do not make a "
+            "ResNet of depth 18, 34, 50, 101, 152 or 200."
         )
     is_deep = "encoder/stem_2/kernel" in shapes
     last = "encoder/stem_2/kernel" if is_deep else "encoder/stem_0/kernel"
@@ -86,19 +86,21 @@ def _counts(shapes):
 
 def _require(shapes, name):
     if len(shapes.get(name, ())) != 4 or 0 in shapes[name]:
-        raise UserError(f"no network of ours: {name} is missing, or no kernel.")
+        raise UserError(
+            f"not a network of this program: {name} is missing or is not a kernel."
+        )
     return shapes[name]
 
 
 def _require_filters(shapes, filters, bottleneck):
-    """The first block of each group must have the filters that the stem makes due."""
+    """The stem's filters determine those of the first block of each group."""
     for group in range(1, 5):
         name = f"encoder/group{group}_block0/last/kernel"
         found, due = _require(shapes, name)[2:], filters * 2 ** (group - 1)
         due = (due, 4 * due if bottleneck else due)
         if found != due:
             raise UserError(
-                f"group {group} has {found[0]} filters and {found[1]} channels, where "
+                f"group {group} has {found[0]} filters and {found[1]} channels, but "
                 f"a ResNet that begins with {filters} has {due[0]} and {due[1]}."
             )
 
@@ -109,12 +111,12 @@ def _sk_ratio(shapes, is_deep):
 
 
 def _ratio(shapes, part, least):
-    """What makes the inner filters of blocks of their width; 0 without this part.
+    """The ratio of inner filters to a block's width; 0 without this part.
 
     Args:
         shapes: Dict from names to shapes.
         part: Str, the name of the inner convolution in a block.
-        least: Int, the inner filters that there are at the least.
+        least: Int, the smallest number of inner filters.
     """
     inner = {}
     for group in range(1, 5):
@@ -140,8 +142,9 @@ def _projection_head(shapes):
     wanted = [(features, features)] * (count - 1)
     if kernels[:-1] != wanted or len(kernels[-1] or ()) != 2 or 0 in kernels[-1]:
         raise UserError(
-            "the layers of its projection head are of other shapes than ours, "
-            f"[{features}, {features}] and a last one: {kernels}."
+            "the layers of its projection head must have the shapes "
+            f"[{features}, {features}], and [{features}, any] for the last, got "
+            f"{kernels}."
         )
     return {
         "mode": "nonlinear" if count > 1 else "linear",

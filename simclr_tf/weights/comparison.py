@@ -1,4 +1,4 @@
-"""Features of imported networks beside those of the source, where that can run."""
+"""Compares an imported network's features with its source's, if that can be run."""
 
 import os
 
@@ -10,11 +10,11 @@ from simclr_tf.literal_paths import literal
 from simclr_tf.weights import torch_process
 from simclr_tf.weights.torch_process import CannotRun, Refused
 
-_LARGEST = 1e-3  # of the largest feature; more is another network
+_LARGEST = 1e-3  # of the largest feature; a larger difference means another network
 
 
 def compare(run, encoder):
-    """How far the features of an encoder are from those of its source.
+    """Compares the features of an encoder with those of its source.
 
     Args:
         run: Callable from float images `[B, H, W, 3]` in [0, 1] and `encoder` to the
@@ -22,11 +22,11 @@ def compare(run, encoder):
         encoder: `tf_models.ResNet` with the weights of the source.
 
     Returns:
-        Float, the largest difference over the largest feature.
+        Float, the largest difference divided by the largest feature.
 
     Raises:
         CannotRun: If the source cannot run.
-        UserError: If the features are others.
+        UserError: If the features differ.
     """
     size = 32 if encoder.stem.startswith("cifar") else 64
     images = np.random.RandomState(0).uniform(size=[2, size, size, 3])
@@ -36,15 +36,15 @@ def compare(run, encoder):
     difference = float(np.abs(ours - theirs).max() / np.abs(theirs).max())
     if not difference <= _LARGEST:
         raise UserError(
-            f"the source computes other features of random images: they differ by "
+            f"the source computes different features of random images: they differ by "
             f"{difference:.2g} of the largest."
         )
     return difference
 
 
 def of_checkpoint(images, encoder):
-    """`run` of a checkpoint, which has none."""
-    raise CannotRun("a checkpoint of TensorFlow has weights, and no graph to run")
+    """`run` of a checkpoint: it cannot run."""
+    raise CannotRun("a checkpoint of TensorFlow has weights, but no graph to run")
 
 
 def of_saved_model(path):
@@ -55,14 +55,14 @@ def of_saved_model(path):
             with literal(path) as folder:
                 network = tf.saved_model.load(folder)
             return network(images, trainable=False)["final_avg_pool"].numpy()
-        except Exception as error:  # whatever a graph raises, it cannot run here
+        except Exception as error:  # a graph may raise anything
             raise CannotRun("its graph does not run here") from error
 
     return run
 
 
 def of_torchvision(weights):
-    """`run` of weights by torchvision's names, in its own network."""
+    """`run` of weights under torchvision's names, in torchvision's network."""
 
     def run(images, encoder):
         if encoder.width_multiplier != 1:
@@ -81,7 +81,10 @@ def of_torchvision(weights):
 
 
 def of_own_file(path):
-    """`run` of a `.safetensors` file of ours, in PyTorch; UserError if that fails."""
+    """`run`, in PyTorch, of a `.safetensors` file that we wrote.
+
+    It raises a UserError if PyTorch cannot use the weights.
+    """
 
     def run(images, encoder):
         try:

@@ -1,4 +1,4 @@
-"""What was found in the weights of others, by our names."""
+"""What was found in a source of weights, under our names."""
 
 import collections.abc
 import dataclasses
@@ -10,21 +10,22 @@ from simclr_tf.weights import comparison
 
 @dataclasses.dataclass
 class Found:
-    """Arrays by our names, and what the shapes do not say of the network.
+    """Arrays under our names, and what their shapes do not tell about the network.
 
     Attributes:
-        origin: Str, whose weights they are, for the report.
+        origin: Str, where the weights are from, for the report.
         arrays: Dict from our names (see `layout`) to float arrays in our layout.
-        left_over: List of str, their names of what belongs to no network of ours.
-        unmatched: List of str, their names of what belongs to the encoder, and has no
-            place in ours.
+        left_over: List of str, the source's names of arrays that none of our networks
+            has.
+        unmatched: List of str, the source's names of arrays that belong to the encoder
+            but have no place in ours.
         variant: Str, the `variant` of `tf_models.ResNet`.
-        small_stem: Str, the `stem` that a first kernel of 3x3 means.
+        small_stem: Str, the `stem` to choose for a first kernel of 3x3.
         normalization: Str, the `normalization` of `tf_models.ResNet`.
-        sk_ratio: Float, the `sk_ratio`; None where the shapes are to say it.
-        assumed: List of str, for the report, what neither names nor shapes tell.
-        changed: List of str, for the report, what computes the same in another way.
-        step: Int, of the training, or 0.
+        sk_ratio: Float, the `sk_ratio`; None to infer it from the shapes.
+        assumed: List of str, for the report: what neither names nor shapes tell.
+        changed: List of str, for the report: what computes the same in another way.
+        step: Int, the training step, or 0.
         run: Callable that computes features as the source does, see
             `comparison.compare`.
     """

@@ -1,4 +1,4 @@
-"""The weights of others in networks of ours."""
+"""Builds our networks and fills them with weights from elsewhere."""
 
 import contextlib
 import dataclasses
@@ -14,7 +14,7 @@ from simclr_tf.weights.found import Found
 
 
 class Weights(typing.NamedTuple):
-    """Weights that were read, and the networks that they are of.
+    """Weights that were read, and the architecture of their networks.
 
     Attributes:
         found: `Found`.
@@ -26,14 +26,14 @@ class Weights(typing.NamedTuple):
 
 
 class Imported(typing.NamedTuple):
-    """Networks with the weights of others.
+    """Networks with imported weights.
 
     Attributes:
         encoder: `tf_models.ResNet`, from images in [0, 1] to features.
-        projection_head: `tf_models.ProjectionHead`, of the mode "none" where there was
-            none.
+        projection_head: `tf_models.ProjectionHead`, with the mode "none" if the source
+            has no projection head.
         linear_head: `tf_models.LinearHead`, or None.
-        step: Int, how long they were trained; 0 where that is not known.
+        step: Int, the steps they were trained for; 0 if that is not known.
     """
 
     encoder: keras.Model
@@ -45,26 +45,26 @@ class Imported(typing.NamedTuple):
 def import_checkpoint(path, stem="auto", normalization="auto"):
     """Reads a published SimCLR model or a ResNet of PyTorch.
 
-    What it is (depth, width, selective kernels, heads, classes) shows in the shapes.
-    `--mode=import` makes a run of it.
+    Depth, width, selective kernels, heads and classes are inferred from the shapes.
+    `--mode=import` turns it into a run.
 
     Args:
         path: Str: a checkpoint (its prefix or folder) or SavedModel of the published
             SimCLR code for TensorFlow 1 or 2; or a file with a ResNet of PyTorch as
-            torchvision, lightly or solo-learn save it, `.safetensors`, or `.pth` or
-            `.ckpt`, whose pickle is not run.
-        stem: Str, the `stem` of `tf_models.ResNet`. "auto" takes "imagenet", or for a
-            first kernel of 3x3 "cifar", of solo-learn "cifar_padded", of lightly's own
-            ResNet in a Sequential "cifar_no_relu".
-        normalization: Str, its `normalization`. "auto" takes "imagenet" for PyTorch,
-            else "none".
+            torchvision, lightly or solo-learn save it: `.safetensors`, `.pth` or
+            `.ckpt`. Pickles in such files are not run.
+        stem: Str, the `stem` of `tf_models.ResNet`. "auto" chooses "imagenet"; or, if
+            the first kernel is 3x3, "cifar_padded" for solo-learn, "cifar_no_relu" for
+            lightly's own ResNet in a Sequential, and "cifar" otherwise.
+        normalization: Str, its `normalization`. "auto" chooses "imagenet" for PyTorch
+            and "none" otherwise.
 
     Returns:
         `Imported`.
 
     Raises:
-        UserError: If nothing known is there, it is damaged, or anything of the encoder
-            is missing or left over; with the names.
+        UserError: If there are no known weights, they are damaged, or weights of the
+            encoder are missing or left over (their names are given).
     """
     with naming(path):
         weights = read(path, stem, normalization)
@@ -81,7 +81,7 @@ def import_checkpoint(path, stem="auto", normalization="auto"):
 
 
 def read(path, stem="auto", normalization="auto"):
-    """`Weights` at a path; arguments and errors are those of `import_checkpoint`."""
+    """The `Weights` at a path; see `import_checkpoint` for arguments and errors."""
     found = source.read(path)
     try:
         for name, array in found.arrays.items():
@@ -99,7 +99,7 @@ def read(path, stem="auto", normalization="auto"):
 
 @contextlib.contextmanager
 def naming(path):
-    """Puts the path before what is wrong with it."""
+    """Puts the path before the message of a `UserError`."""
     try:
         yield
     except UserError as error:

@@ -1,10 +1,11 @@
-"""Our names of variables, in which the weights of all origins are told.
+"""Our names of variables, which the weights of every origin are translated to.
 
-Of the encoder `encoder/stem_0/kernel`, and in `encoder/group1_block0/` what is made of
-`shortcut/projection`, `first`, `middle` (or `middle/branches`, `/squeeze`, `/mixture`),
-`last`, `gate/squeeze` and `gate/gate`: `kernel`, and `gamma`, `beta`, `moving_mean` and
-`moving_variance`, or `bias`. Of the heads `projection_head/0/kernel`, ...;
-`linear_head/kernel` and `/bias`.
+- Stem: `encoder/stem_0/kernel`, ...
+- Blocks: `encoder/group1_block0/<part>/<kind>`, where the part is
+  `shortcut/projection`, `first`, `middle` (or `middle/branches`, `middle/squeeze` and
+  `middle/mixture`), `last`, `gate/squeeze` or `gate/gate`. Its kinds are `kernel`, and
+  `gamma`, `beta`, `moving_mean` and `moving_variance`, or `bias`.
+- Heads: `projection_head/0/kernel`, ...; `linear_head/kernel` and `linear_head/bias`.
 """
 
 import numpy as np
@@ -15,12 +16,12 @@ from simclr_tf.weights import report
 from tf_models.layers import ConvolutionNorm
 
 NORM = ("gamma", "beta", "moving_mean", "moving_variance")
-# The attributes of blocks that have variables, in the order in which they are made.
+# The attributes of blocks that have variables, in the order of their creation.
 _PARTS = "shortcut projection first middle branches squeeze mixture last gate".split()
 
 
 def variables(encoder, projection_head=None, linear_head=None):
-    """Every variable of networks by its name.
+    """Every variable of the networks, by name.
 
     Args:
         encoder: `tf_models.ResNet`.
@@ -41,17 +42,17 @@ def variables(encoder, projection_head=None, linear_head=None):
 
 
 def fill(found, encoder, projection_head=None, linear_head=None):
-    """Gives networks the arrays that were found, all of them or none.
+    """Assigns the arrays that were found to the networks, all of them or none.
 
     Args:
         found: `Found`.
-        encoder: See `variables`, as the heads.
-        projection_head: Or None.
-        linear_head: Or None.
+        encoder: `tf_models.ResNet`.
+        projection_head: `tf_models.ProjectionHead`, built, or None.
+        linear_head: `tf_models.LinearHead`, built, or None.
 
     Raises:
-        UserError: If an array has no place, a variable gets none, or one of another
-            shape; with the lists.
+        UserError: If an array belongs to no variable, or a variable gets no array or
+            one of another shape. Their names are listed.
     """
     places = variables(encoder, projection_head, linear_head)
     wrong = [
@@ -66,7 +67,7 @@ def fill(found, encoder, projection_head=None, linear_head=None):
     }
     if any(lists.values()):
         raise UserError(
-            f"no network of ours: of the {len(places)} variables of "
+            f"not a network of this program: of the {len(places)} variables of "
             f"ResNet-{encoder.depth}, "
             + ", ".join(f"{len(names)} are {kind}" for kind, names in lists.items())
             + "."
@@ -77,20 +78,20 @@ def fill(found, encoder, projection_head=None, linear_head=None):
 
 
 def require_finite(found):
-    """Refuses weights that compute nothing.
+    """Refuses weights that a network cannot compute with.
 
     Raises:
-        UserError: With the name of the first that is not finite, or of a variance that
-            is negative.
+        UserError: If an array has values that are not finite, or a variance is
+            negative. The first such array is named.
     """
     for name, array in found.arrays.items():
         if not np.isfinite(array).all():
             raise UserError(
                 f"{name} has values that are not finite: the training that wrote it "
-                "diverged, or it is damaged."
+                "diverged, or the file is damaged."
             )
         if name.endswith("moving_variance") and (array < 0).any():
-            raise UserError(f"{name} is negative somewhere: it is damaged.")
+            raise UserError(f"{name} has negative values: the file is damaged.")
 
 
 def _of_layer(layer, path):

@@ -1,4 +1,4 @@
-"""What a `.safetensors` file that we wrote says of its network."""
+"""What the metadata of a `.safetensors` file that we wrote says about its network."""
 
 import dataclasses
 import json
@@ -12,18 +12,18 @@ _NOT_IN_SHAPES = ("variant", "stem", "normalization", "sk_ratio")
 
 
 def describe(found, metadata, path):
-    """Says in `found` what metadata and not shapes tell; nothing of files of others.
+    """Adds what the metadata tells and the shapes do not.
 
     Args:
         found: `Found`, from the tensors of the file.
         metadata: Dict from str to str.
-        path: Str, of the file.
+        path: Str, the file.
 
     Returns:
-        `found`.
+        `Found`: a completed copy, or `found` itself if we did not write the file.
 
     Raises:
-        UserError: If it says what no network of ours takes.
+        UserError: If the metadata has values that `tf_models.ResNet` does not accept.
     """
     if _KEY not in metadata:
         return found
@@ -33,7 +33,7 @@ def describe(found, metadata, path):
         tf_models.ResNet(18, width_multiplier=1 / 64, **told)  # whether it takes them
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(
-            f"damaged: its metadata {_KEY} is of no network of ours ({error})."
+            f"damaged: its metadata {_KEY} does not describe a network ({error})."
         ) from error
     told["small_stem"] = told.pop("stem")
     run = comparison.of_own_file(path)

@@ -6,10 +6,10 @@ _MOST = 20
 
 
 def listed(lists):
-    """Lines of names below their headings.
+    """Lines, each a heading and its names.
 
     Args:
-        lists: Dict from headings to lists of str; empty ones are left out.
+        lists: Dict from headings to lists of str; empty lists are left out.
 
     Example:
         >>> print(listed({"missing": ["a", "b"], "left over": []}))
@@ -21,6 +21,6 @@ def listed(lists):
 
 
 def shortened(names):
-    """Names with commas between, and how many more there are."""
+    """The first names, separated by commas, and how many more there are."""
     more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
     return printable(", ".join(names[:_MOST]) + more)

@@ -1,7 +1,8 @@
-"""Tensors in a `.safetensors` file.
+"""Reads and writes `.safetensors` files.
 
-Eight bytes with the length of a header, little-endian; the header, JSON from names to
-`dtype`, `shape` and `data_offsets`; the tensors, one after the other, row by row.
+Such a file has eight bytes with the length of the header, little-endian; the header,
+which is JSON from names to `dtype`, `shape` and `data_offsets`; and the tensors, one
+after the other, each row by row.
 
 Reference: https://huggingface.co/docs/safetensors
 """
@@ -19,28 +20,32 @@ _LONGEST_HEADER = 100_000_000
 
 
 def is_one(head):
-    """Whether a file that begins with such bytes is one."""
+    """Whether a file with this beginning is a `.safetensors` file.
+
+    Args:
+        head: Bytes, at least the first nine.
+    """
     return len(head) > 8 and head[8:9] == b"{"
 
 
 def read(path):
-    """The tensors in a file, and what it says of itself.
+    """Reads the tensors and the metadata of a file.
 
     Args:
         path: Str.
 
     Returns:
-        `(arrays, metadata)`: dicts from names to arrays, less those that hold no
-        numbers of ours, and from str to str.
+        `(arrays, metadata)`: a dict from names to arrays, without tensors whose dtype
+        no network has, and a dict from str to str.
 
     Raises:
-        UserError: If it is damaged.
+        UserError: If the file is damaged.
     """
     size = os.path.getsize(path)
     with open(path, "rb") as file:
         length = int.from_bytes(file.read(8), "little")
         if length > min(size - 8, _LONGEST_HEADER):
-            raise UserError("its header is longer than the file: it is cut off.")
+            raise UserError("its header is longer than the file, which is cut off.")
         try:
             header = json.loads(file.read(length))
             metadata = dict(header.pop("__metadata__", {}))
@@ -51,7 +56,7 @@ def read(path):
             }
             return arrays, metadata
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise UserError(f"damaged, or no safetensors file ({error}).") from error
+            raise UserError(f"damaged, or not a safetensors file ({error}).") from error
 
 
 def write(path, arrays, metadata):
@@ -71,7 +76,7 @@ def write(path, arrays, metadata):
             "data_offsets": (begin, end),
         }
     text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)  # so that numbers begin where processors like it
+    text += b" " * (-len(text) % 8)  # aligns the numbers
     with open(path, "wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
         for array in arrays.values():
@@ -83,12 +88,12 @@ def _array(file, start, size, dtype, shape, data_offsets):
     begin, end = data_offsets
     fits = end - begin == math.prod(shape) * kind.itemsize
     if min((begin, *shape)) < 0 or start + end > size or not fits:
-        raise ValueError("a tensor lies outside of the file")
+        raise ValueError("a tensor lies outside the file")
     file.seek(start + begin)
     array = np.frombuffer(file.read(end - begin), kind).reshape(shape)
     return from_bfloat16(array) if dtype == "BF16" else array
 
 
 def from_bfloat16(array):
-    """Float32 of the upper halves of float32, as uint16."""
+    """Converts bfloat16, stored as uint16, to float32."""
     return (array.astype(np.uint32) << 16).view(np.float32)

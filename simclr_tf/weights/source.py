@@ -1,4 +1,4 @@
-"""What a path to weights is: by what is in it, not by its name."""
+"""Finds out what a path to weights holds, from its content rather than its name."""
 
 import os
 
@@ -12,22 +12,22 @@ from simclr_tf.weights import (
 )
 
 _TAKEN = (
-    "Taken are checkpoints and SavedModels of the published SimCLR code, ResNets of "
+    "Accepted are checkpoints and SavedModels of the published SimCLR code, ResNets of "
     "PyTorch as .safetensors, .pth or .ckpt, and, with --encoder=NAME, weights of "
     "keras.applications."
 )
-_OTHERS = {  # what a file begins with
+_OTHERS = {  # by the first bytes of the file
     b"\x89HDF": "an HDF5 file. For weights of keras.applications name their network: "
     "--mode=import --encoder=ResNet50.",
-    b"<": "HTML or XML: a page about the file instead of the file, it seems. Download "
-    "it again.",
-    b"\x80": "a pickle that PyTorch wrote before 1.6, or someone else. In PyTorch, "
-    "torch.save(torch.load(PATH, weights_only=True), NEW) makes a file of today of it.",
+    b"<": "HTML or XML, probably a page about the file instead of the file itself. "
+    "Download it again.",
+    b"\x80": "a pickle, perhaps from PyTorch before 1.6. Convert it in PyTorch: "
+    "torch.save(torch.load(PATH, weights_only=True), NEW).",
 }
 
 
 def read(path):
-    """What was found at a path.
+    """Reads the weights at a path.
 
     Args:
         path: Str, a file or folder, or the prefix of a checkpoint of TensorFlow.
@@ -36,7 +36,8 @@ def read(path):
         `Found`.
 
     Raises:
-        UserError: If there is nothing, or nothing that is known; without the path.
+        UserError: If there is nothing, or nothing known; the message does not name the
+            path.
     """
     prefix = tensorflow_files.prefix_of(path)
     if prefix is not None:
@@ -56,4 +57,5 @@ def read(path):
     for start, what in _OTHERS.items():
         if head.lstrip().startswith(start):
             raise UserError(what)
-    raise UserError(f"{'no file of weights' if head else 'an empty file'}. {_TAKEN}")
+    what = "not a file of weights" if head else "an empty file"
+    raise UserError(f"{what}. {_TAKEN}")

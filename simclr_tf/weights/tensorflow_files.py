@@ -1,4 +1,7 @@
-"""Checkpoints and SavedModels that TensorFlow wrote: which files, and whose."""
+"""Checkpoints and SavedModels of TensorFlow: which files they are, and who wrote them.
+
+The readers for each origin are `tf1` and `tf2`.
+"""
 
 import os
 import re
@@ -11,7 +14,7 @@ from simclr_tf.errors import UserError
 from simclr_tf.literal_paths import literal
 from simclr_tf.weights import comparison, tf1, tf2
 
-# What TensorFlow raises for files that are damaged.
+# What TensorFlow raises for damaged files.
 _UNREADABLE = (
     tf.errors.OpError,
     DecodeError,
@@ -25,11 +28,11 @@ _OURS = "config/.ATTRIBUTES/VARIABLE_VALUE"
 
 
 def prefix_of(path):
-    """The prefix of the checkpoint that a path means; None where it means none.
+    """The prefix of the checkpoint at a path, or None.
 
     Args:
-        path: Str, a SavedModel, a folder with checkpoints (that of the highest number
-            is taken), the prefix of one, or one of its files.
+        path: Str, a SavedModel, a folder with checkpoints (the one with the highest
+            number is used), the prefix of a checkpoint, or one of its files.
     """
     if os.path.isfile(os.path.join(path, _SAVED_MODEL)):
         return os.path.join(path, "variables", "variables")
@@ -45,10 +48,10 @@ def _number(name):
 
 
 def read(prefix):
-    """`Found`, from a checkpoint of the published SimCLR code.
+    """Reads a checkpoint of the published SimCLR code into a `Found`.
 
     Raises:
-        UserError: If it cannot be read, or is of other code.
+        UserError: If it cannot be read, or other code wrote it.
     """
     try:
         with literal(prefix) as path:
@@ -77,8 +80,8 @@ def _read(reader):
         return tf1.read({name: reader.get_tensor(name) for name in wanted})
     if tf2.GRAPH_KEY not in names:
         raise UserError(
-            "its variables have other names than those of the published SimCLR code "
-            "for TensorFlow 1 and 2."
+            "its variables do not have the names of the published SimCLR code for "
+            "TensorFlow 1 or 2."
         )
     graph = trackable_object_graph_pb2.TrackableObjectGraph()
     graph.ParseFromString(reader.get_tensor(tf2.GRAPH_KEY))

@@ -2,13 +2,13 @@
 
 | theirs | ours |
 |---|---|
-| `base_model/conv2d`, `conv2d_1`, ... | convolutions, in the order of their making |
-| `base_model/batch_normalization`, ... | those behind them, numbered on their own |
+| `base_model/conv2d`, `conv2d_1`, ... | convolutions, in the order of creation |
+| `base_model/batch_normalization`, ... | their batch norms, numbered separately |
 | `head_contrastive/nl_0/dense`, `/batch_normalization` | `projection_head/0` |
 | `head_supervised/linear_layer/dense` | `linear_head` |
 
-A block makes its shortcut first, then its convolutions, then squeeze-and-excitation.
-That order is all that the names tell; what a convolution is shows in its kernel.
+A block creates its shortcut first, then its convolutions, then squeeze-and-excitation.
+The names tell only this order; the role of a convolution follows from its kernel.
 """
 
 import re
@@ -25,17 +25,17 @@ _ENCODER = re.compile(
 )
 _HEAD = re.compile(r"(?:.*/)?head_contrastive/n?l_(\d+)/[a-z]\w*/(\w+)")
 _LINEAR = re.compile(r"(?:.*/)?head_supervised/linear_layer/dense/(kernel|bias)")
-# These have no batch norm behind them.
+# These have no batch norm.
 _BARE = ("mixture", "gate/squeeze", "gate/gate")
 
 
 def is_theirs(names):
-    """Whether variables have such names."""
+    """Whether the names of variables are those of this code."""
     return any("base_model/conv2d/kernel" in name for name in names)
 
 
 def read(arrays):
-    """`Found`, from a dict of arrays by their names."""
+    """Translates a dict from the checkpoint's names to arrays into a `Found`."""
     convolutions, norms, found = {}, {}, Found("SimCLR for TensorFlow 1", {})
     for name, array in sorted(arrays.items()):
         if match := _ENCODER.fullmatch(name):
@@ -59,7 +59,7 @@ def read(arrays):
         (norms, normed, NORM),
     ):
         for number, layer in enumerate(layers):
-            theirs = f"batch_normalization_{number}"  # where there are too many
+            theirs = f"batch_normalization_{number}"  # there are more than places
             place = where[number] if number < len(where) else theirs
             for kind in layer.keys() & kinds:
                 found.arrays[f"encoder/{place}/{kind}"] = layer[kind]
@@ -67,7 +67,7 @@ def read(arrays):
 
 
 def is_slot(name, names):
-    """Whether it is what an optimizer keeps of another variable, or counts."""
+    """Whether a variable is an optimizer's slot or counter."""
     owner, _, kind = name.rpartition("/")
     return owner in names or kind in ("beta1_power", "beta2_power")
 
@@ -85,7 +85,7 @@ def _places(convolutions):
     if stem > 1 and not bottleneck:
         raise UserError(
             "a ResNet-18 or 34 with --sk_ratio of the code for TensorFlow 1, whose "
-            "blocks take in what the shortcut has pooled: no network of ours does that."
+            "blocks read what the shortcut has pooled. No network of this program does."
         )
     parts = _parts(kernels[stem + 2]) if bottleneck else ["middle", "last"]
     if any("bias" in layer for layer in convolutions):
@@ -103,7 +103,7 @@ def _places(convolutions):
 
 
 def _parts(kernel):
-    """The convolutions of a bottleneck, by the kernel in its middle."""
+    """The convolutions of a bottleneck, told from its middle kernel."""
     if kernel.shape[3] == 2 * kernel.shape[2]:
         middle = [f"middle/{part}" for part in ("branches", "squeeze", "mixture")]
         return ["first", *middle, "last"]

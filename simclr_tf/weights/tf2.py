@@ -1,7 +1,7 @@
 """Checkpoints and SavedModels of the published SimCLR code for TensorFlow 2.
 
-Both hold the graph of the objects that the code made, and variables are found along its
-edges: the keys in a SavedModel go another, shorter way to the same variables.
+Both hold the graph of the code's objects, and variables are found along its edges. The
+keys of variables would not do: a SavedModel has other, shorter ones than a checkpoint.
 
 | theirs, in the node that has `resnet_model` | ours |
 |---|---|
@@ -13,8 +13,8 @@ edges: the keys in a SavedModel go another, shorter way to the same variables.
 | `_projection_head/linear_layers/N` | `projection_head/N` |
 | `supervised_head/linear_layer` | `linear_head` |
 
-Lists hold layers without variables too, such as paddings: those with a convolution or a
-batch norm count, in order.
+Lists also hold layers without variables, such as paddings. Only layers with a
+convolution or a batch norm count, in order.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ from simclr_tf.weights.found import Found
 from simclr_tf.weights.layout import NORM
 
 GRAPH_KEY = "_CHECKPOINTABLE_OBJECT_GRAPH"
-# In a layer of theirs: a convolution, a batch norm, or selective kernels.
+# In one of their layers: a convolution, a batch norm, or selective kernels.
 _PARTS = {
     "conv2d": "",
     "bn": "",
@@ -44,7 +44,7 @@ class _Node:
     number: int
 
     def child(self, *names):
-        """The object at the end of a path, the first of several names where given."""
+        """The object at the end of a path; of several paths, the first that exists."""
         for name in names:
             node = self
             for part in name.split("/"):
@@ -64,12 +64,12 @@ class _Node:
         return [numbered[name] for name in sorted(numbered, key=int)]
 
     def key(self):
-        """The key of the variable that it is, or None."""
+        """The key of this variable; None if it is not a variable."""
         attributes = self.graph[self.number].attributes
         return next((a.checkpoint_key for a in attributes), None)
 
     def keys(self):
-        """Keys of all variables below."""
+        """The keys of all variables that can be reached from here."""
         seen, waiting, keys = set(), [self], set()
         while waiting:
             node = waiting.pop()
@@ -81,7 +81,7 @@ class _Node:
 
 
 def read(graph, arrays):
-    """`Found`.
+    """Translates a graph of objects into a `Found`.
 
     Args:
         graph: `TrackableObjectGraph`.
@@ -117,7 +117,7 @@ def read(graph, arrays):
 
 
 def _encoder(network):
-    """Our place of every convolution and norm, and its node."""
+    """Yields our place of every convolution and norm, with its node."""
     stem = [f"encoder/stem_{number}" for number in range(3)]
     yield from _walk(network.child("initial_conv_relu_max_pool"), stem)
     for group, node in enumerate(_items(network.child("block_groups")), start=1):
@@ -138,7 +138,7 @@ def _block(block, place):
 
 
 def _walk(layers, places, gate=None):
-    """The convolutions of a list, each with the norm behind it, have these places."""
+    """Yields the places of the convolutions in a list, and those of their norms."""
     places, place = iter(places), None
     for layer in _items(layers):
         if layer.child("conv2d", "conv2d_fixed_padding"):

@@ -1,4 +1,4 @@
-"""What PyTorch computes with a `.safetensors` file of ours, and nothing but the file.
+"""Computes features in PyTorch from a `.safetensors` file of ours, without our code.
 
 `python torch_features.py FOLDER FILE`: see `torch_process` for what is in the folder.
 Layers are named as in `simclr_tf.export.torchvision_names`.
@@ -52,7 +52,7 @@ class Network:
             return images
         if self._config["variant"] == "torchvision":
             return functional.max_pool2d(images, 3, 2, 1)
-        # As SAME of TensorFlow; what is there after a ReLU is not below the zeros.
+        # Like TensorFlow's SAME. Zeros can pad, as nothing is negative after a ReLU.
         height, width = (1 - size % 2 for size in images.shape[2:])
         padding = (1 - width, 1, 1 - height, 1)
         return functional.max_pool2d(functional.pad(images, padding), 3, 2)
@@ -85,7 +85,7 @@ class Network:
 
     def _shortcut(self, images, name, strides):
         if self._config["sk_ratio"] > 0:
-            # With a stride, zeros beyond the edge count; without, nothing does.
+            # With a stride, zeros beyond the edge count; without one, they do not.
             mode = "constant" if strides > 1 else "replicate"
             images = functional.pad(images, (0, 1, 0, 1), mode)
             images, strides = functional.avg_pool2d(images, 2, strides), 1

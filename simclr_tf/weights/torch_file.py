@@ -1,7 +1,7 @@
-"""Tensors in a file that `torch.save` wrote, since PyTorch 1.6.
+"""Reads a file that `torch.save` wrote, since PyTorch 1.6.
 
-It is a zip archive of `data.pkl`, which says what there is, and of `data/0`, `data/1`,
-..., the numbers as they are, not compressed.
+It is a zip archive of `data.pkl`, which describes the content, and `data/0`, `data/1`,
+..., which hold the raw numbers, not compressed.
 
 Reference: https://pytorch.org/docs/stable/notes/serialization.html
 """
@@ -15,13 +15,13 @@ from simclr_tf.errors import UserError
 from simclr_tf.weights import _unpickling
 from simclr_tf.weights.safetensors_file import from_bfloat16
 
-_LARGEST_PICKLE = 64 * 2**20  # bytes; that of a ResNet with its optimizer has 0.1
-# Where trainers keep the weights in what they save.
+_LARGEST_PICKLE = 64 * 2**20  # bytes; a ResNet with its optimizer needs 0.1 MB
+# The keys under which trainers save the weights.
 _PLACES = ("state_dict", "model_state_dict", "model", "net", "network", "encoder")
 
 
 def read(path):
-    """The weights in a file.
+    """Reads the weights in a file.
 
     Args:
         path: Str, a zip archive.
@@ -30,14 +30,15 @@ def read(path):
         `(arrays, step)`: a dict from names to arrays, and an int.
 
     Raises:
-        UserError: If it is damaged, holds no tensors, or its pickle calls anything.
+        UserError: If it is damaged, holds no tensors, or its pickle calls a function
+            that does not make a tensor.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             return _read(archive, os.path.getsize(path))
     except UserError:
         raise
-    except Exception as error:  # a pickle that is damaged raises what it likes
+    except Exception as error:  # a damaged pickle may raise anything
         reason = str(error) or type(error).__name__
         raise UserError(f"not a file of torch.save, or damaged ({reason}).") from error
 
@@ -46,11 +47,11 @@ def _read(archive, size):
     _require_plain(archive, size)
     names = [name for name in archive.namelist() if name.endswith("data.pkl")]
     if len(names) != 1:
-        raise UserError("a zip archive, but none of torch.save: it has no data.pkl.")
+        raise UserError("a zip archive, but not of torch.save: it has no data.pkl.")
     root = names[0].removesuffix("data.pkl")
     if archive.getinfo(names[0]).file_size > _LARGEST_PICKLE:
         raise UserError(
-            "its data.pkl has more than 64 MB: no network of ours has that."
+            "its data.pkl is larger than 64 MB, which no network of this program needs."
         )
     if f"{root}byteorder" in archive.namelist():
         if archive.read(f"{root}byteorder") != b"little":
@@ -66,18 +67,18 @@ def _read(archive, size):
 
 
 def _require_plain(archive, size):
-    """Refuses what would become more than the file is."""
+    """Refuses archives that would unpack to more than the file's size."""
     infos = archive.infolist()
     compressed = any(info.compress_type != zipfile.ZIP_STORED for info in infos)
     if compressed or sum(info.file_size for info in infos) > size:
         raise UserError(
-            "its archive is compressed, or becomes larger than it is: not as "
-            "torch.save writes it."
+            "its archive is compressed or unpacks to more than its size, unlike those "
+            "of torch.save."
         )
 
 
 def _tensors(content):
-    """The dict of tensors in what was saved."""
+    """The dict of tensors in the saved object."""
     if not isinstance(content, dict):
         raise UserError("it holds a whole object, not a dict of tensors (state_dict).")
     for place in (*_PLACES, None):
@@ -94,7 +95,7 @@ def _tensors(content):
 
 
 def _array(tensor, archive, root, storages):
-    """A view of the numbers of a tensor; `storages` are those read before."""
+    """A view of a tensor's numbers; `storages` caches those that were read."""
     storage, shape, strides = tensor.storage, tensor.shape, tensor.strides
     kind = np.dtype("<u2" if storage.dtype == "bfloat16" else storage.dtype)
     if storage not in storages:
@@ -108,7 +109,7 @@ def _array(tensor, archive, root, storages):
     )
     inside = min((tensor.offset, *shape, *strides)) >= 0 and last < len(numbers)
     if not inside or np.prod(shape, dtype=float) > len(numbers):
-        raise ValueError("a tensor lies outside of its storage")
+        raise ValueError("a tensor lies outside its storage")
     view = np.lib.stride_tricks.as_strided(
         numbers[tensor.offset :],
         shape,

@@ -1,16 +1,16 @@
-"""Heads of networks of PyTorch: classifiers, and projection heads that compute as ours.
+"""Heads of PyTorch networks: classifiers, and projection heads like ours.
 
 | theirs | ours |
 |---|---|
 | `fc`; lightly's `linear`; solo-learn's `classifier` | `linear_head` |
 | lightly's `projection_head.layers`; solo-learn's `projector` | `projection_head` |
 
-The latter are Sequentials. Those of Linear, BatchNorm, ReLU, Linear, BatchNorm, ...
-are taken if their hidden layers are as wide as the features: lightly's
-`SimCLRProjectionHead` is one. They may have two things that ours does not, which go
-into a moving mean: a bias before a batch norm, which subtracts it again, and the offset
-of the last batch norm. Other heads are left over, such as those of solo-learn that have
-no batch norm.
+The projection heads are Sequentials. They are imported if they are Linear, BatchNorm,
+ReLU, Linear, BatchNorm, ... and their hidden layers are as wide as the features, such
+as lightly's `SimCLRProjectionHead`. They may have two things that ours does not have:
+a bias before a batch norm, which subtracts it again, and the offset of the last batch
+norm. Both go into a moving mean. Other heads are left over, such as those of solo-learn
+that have no batch norm.
 """
 
 import re
@@ -22,20 +22,20 @@ _NORM = {"weight", "bias", "running_mean", "running_var"}
 _EPSILON = 1e-5
 _OFFSET = (
     "the offset of the projection head's last batch norm is now in its moving mean: "
-    "projections are the same, but a training that goes on starts without it"
+    "projections are the same, but further training starts without it"
 )
 
 
 def read(found, arrays, prefix):
-    """Adds heads to what was found.
+    """Adds the heads to what was found.
 
     Args:
         found: `Found`, with the encoder.
-        arrays: Dict from their names to arrays.
-        prefix: Str, before their names of the encoder.
+        arrays: Dict from the source's names to arrays.
+        prefix: Str, what the source puts before the encoder's names.
 
     Returns:
-        Set of str, the names of what was added.
+        Set of str, the source's names of the arrays that were added.
     """
     sizes = [found.arrays[n].size for n in found.arrays if n.endswith("last/gamma")]
     channels = max(sizes, default=0)
@@ -58,7 +58,7 @@ def read(found, arrays, prefix):
 
 
 def _linear_head(arrays, prefix, channels):
-    """Our names of the linear classifier, and theirs; empty where there is none."""
+    """Dict from our names of the linear classifier to theirs; empty without one."""
     for name in (f"{prefix}fc", f"{prefix}linear", "classifier"):
         weight, bias = f"{name}.weight", f"{name}.bias"
         if weight in arrays and bias in arrays and arrays[weight].ndim == 2:
@@ -68,7 +68,7 @@ def _linear_head(arrays, prefix, channels):
 
 
 def _parts_of_projection_head(arrays, root):
-    """Dicts from kinds to names: a Linear, a BatchNorm, a Linear, ...; or empty."""
+    """A dict from kinds to names for a Linear, a BatchNorm, a Linear, ...; or none."""
     parts = {}
     for name in arrays:
         match = _PROJECTION.fullmatch(name.removeprefix(root))
@@ -80,7 +80,7 @@ def _parts_of_projection_head(arrays, root):
 
 
 def _are_ours(layers, channels):
-    """Whether a projection head of ours can have such Linears and BatchNorms."""
+    """Whether one of our projection heads can have such Linears and BatchNorms."""
     if not layers or len(layers) % 2:
         return False
     for dense, norm in _pairs(layers):
@@ -92,7 +92,7 @@ def _are_ours(layers, channels):
             return False
         if any(vector.shape != (units,) for vector in vectors):
             return False
-    return np.all(layers[-1]["weight"])  # what is scaled by 0 no mean can move
+    return np.all(layers[-1]["weight"])  # a mean cannot move what is scaled by 0
 
 
 def _pairs(layers):
@@ -100,7 +100,7 @@ def _pairs(layers):
 
 
 def _layer(dense, norm, is_last):
-    """A Linear and its BatchNorm by our names."""
+    """A Linear and its BatchNorm under our names."""
     mean = norm["running_mean"] - dense.get("bias", 0.0)
     found = {
         "kernel": dense["weight"].T,

@@ -1,4 +1,4 @@
-"""Names of ResNets of PyTorch, as torchvision, lightly and solo-learn save them.
+"""Names in ResNets of PyTorch, as torchvision, lightly and solo-learn save them.
 
 | torchvision | ours |
 |---|---|
@@ -6,13 +6,13 @@
 | `layerG.B.conv1`, `.conv2`, `.conv3` and `bn1`, ... | `first`, `middle`, `last` |
 | `layerG.B.downsample.0`, `.1` | `shortcut/projection` |
 
-In files of ours stands more, see `simclr_tf.export.torchvision_names`.
+Files that we wrote have more names, see `simclr_tf.export.torchvision_names`.
 
-Around these stand prefixes such as `backbone.` or `module.encoder.`. In lightly's
-`backbone.0`, `backbone.1`, ... a Sequential numbers the children of the network. Its
-own small network calls the projection `shortcut`, may keep statistics of several parts
-of a batch, and its ReLU behind `bn1` is no child, so that a Sequential of it has none.
-Of heads see `torch_heads`.
+Prefixes such as `backbone.` or `module.encoder.` may come before these. In lightly's
+`backbone.0`, `backbone.1`, ... a Sequential numbers the children of the network.
+Lightly's own small network calls the projection `shortcut`, and may keep separate
+statistics of several parts of a batch. Its ReLU after `bn1` is not a child, so a
+Sequential of it has none. See `torch_heads` for heads.
 """
 
 import re
@@ -48,11 +48,11 @@ _KINDS = {
 
 
 def read(arrays, step=0):
-    """`Found`, from a dict of arrays by their names.
+    """Translates arrays into a `Found`.
 
     Args:
-        arrays: Dict from names to arrays.
-        step: Int, of the training, or 0.
+        arrays: Dict from the source's names to arrays.
+        step: Int, the training step, or 0.
     """
     prefix, names = as_torchvision(arrays)
     weights = {name: arrays[theirs] for name, theirs in names.items()}
@@ -87,14 +87,14 @@ def read(arrays, step=0):
 
 
 def as_torchvision(arrays):
-    """The encoder's tensors by the names that torchvision gives them.
+    """The encoder's tensors under torchvision's names.
 
     Args:
-        arrays: Dict by their names.
+        arrays: Dict from the source's names to arrays.
 
     Returns:
-        `(prefix, names)`: what stands before the encoder's names, and a dict from
-        torchvision's names to theirs.
+        `(prefix, names)`: what the source puts before the encoder's names, and a dict
+        from torchvision's names to the source's.
 
     Raises:
         UserError: If there is no ResNet.
@@ -108,7 +108,7 @@ def as_torchvision(arrays):
         matches = filter(None, map(pattern.fullmatch, arrays))
         prefixes = {m[1] for m in matches if any(m[1] + f in arrays for f in first)}
         if prefixes:
-            # Of a network and a copy that follows it, the network.
+            # The network itself, rather than a copy that follows it.
             prefix = min(prefixes, key=lambda p: (bool(_COPY.search(p)), len(p), p))
             inner = {n.removeprefix(prefix): n for n in arrays if n.startswith(prefix)}
             inner = {
@@ -118,13 +118,13 @@ def as_torchvision(arrays):
             }
             return prefix, _named(inner) if pattern is in_sequential else inner
     raise UserError(
-        "its tensors have other names than a ResNet of torchvision, lightly or "
+        "its tensors do not have the names of a ResNet of torchvision, lightly or "
         f"solo-learn: {report.shortened(list(arrays))}."
     )
 
 
 def _named(numbered):
-    """Names of torchvision for those of a Sequential."""
+    """Dict from torchvision's names to those of a Sequential."""
     first_block = re.compile(r"(\d{1,3})\.0\.conv1\.")
     groups = {match[1] for match in filter(None, map(first_block.match, numbered))}
     words = {"0": "conv1", "1": "bn1"}
@@ -137,7 +137,7 @@ def _named(numbered):
 
 
 def _place(name, parts, last_of_stem):
-    """Our name of a tensor of the encoder, or None."""
+    """Our name of one of the encoder's tensors, or None."""
     if match := _STEM.fullmatch(name):
         place, layer, kind = f"stem_{last_of_stem}", match[1], match[2]
     elif match := _DEEP_STEM.fullmatch(name):
@@ -159,7 +159,7 @@ def _place(name, parts, last_of_stem):
 
 
 def _small_stem(arrays, prefix):
-    """The stem that a kernel of 3x3 means."""
+    """The stem to choose for a first kernel of 3x3."""
     if f"{prefix}0.weight" in arrays and f"{prefix}2.0.conv1.weight" in arrays:
         return "cifar_no_relu"
     is_inside = prefix in ("backbone.", "encoder.")
@@ -168,7 +168,7 @@ def _small_stem(arrays, prefix):
 
 
 def _of_whole_batches(encoder):
-    """Statistics of batches, by our names, where there are those of their parts."""
+    """Whole batches' statistics, by our names, averaged over parts of batches."""
     means = {}
     for name, array in encoder.items():
         place, kind = name.rsplit("/", 1)
@@ -181,5 +181,5 @@ def _of_whole_batches(encoder):
 
 
 def transposed(array):
-    """OIHW as HWIO, and a matrix turned."""
+    """Turns OIHW into HWIO, and transposes a matrix."""
     return array.transpose(2, 3, 1, 0) if array.ndim == 4 else array.T

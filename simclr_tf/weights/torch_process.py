@@ -1,7 +1,6 @@
-"""Features that PyTorch computes, in a process of its own.
+"""Computes features with PyTorch, in a separate process.
 
-Some releases of PyTorch and TensorFlow end in a segmentation fault where one process
-has both.
+Some releases of PyTorch and TensorFlow crash when one process imports both.
 """
 
 import importlib.util
@@ -18,23 +17,23 @@ _SECONDS = 600
 
 
 class CannotRun(Exception):
-    """The source of weights cannot compute features here; says why."""
+    """The source of the weights cannot compute features here; the message says why."""
 
 
 class Refused(CannotRun):
-    """PyTorch runs, and not with these weights."""
+    """PyTorch works, but not with these weights."""
 
 
 def features(program, modules, images, encoder, *arguments, weights=None):
-    """What a program beside this file computes of images.
+    """Runs a program that computes features of images.
 
     Args:
-        program: Str, its name. It is given a folder and `arguments`; in the folder it
-            reads `images.npy`, normalised `[B, 3, H, W]`, and `weights.npz` where there
-            are `weights`; it writes `features.npy`.
-        modules: Tuple of str, what it imports.
+        program: Str, the name of a file beside this one. It is called with a folder and
+            `arguments`. In the folder it reads `images.npy`, normalised `[B, 3, H, W]`,
+            and `weights.npz` if there are `weights`, and writes `features.npy`.
+        modules: Tuple of str, the modules that it imports.
         images: Float `[B, H, W, 3]` in [0, 1].
-        encoder: `tf_models.ResNet`, which says what images are normalised by.
+        encoder: `tf_models.ResNet`, which determines how images are normalised.
         *arguments: Str.
         weights: Dict from names to arrays, or None.
 
@@ -42,7 +41,7 @@ def features(program, modules, images, encoder, *arguments, weights=None):
         Float32 `[B, C]`.
 
     Raises:
-        CannotRun: If a module is not installed, or does not work.
+        CannotRun: If a module is not installed or does not work.
         Refused: If the program fails.
     """
     absent = [name for name in modules if importlib.util.find_spec(name) is None]
@@ -64,9 +63,9 @@ def _run(command):
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise CannotRun(f"PyTorch does not answer ({type(error).__name__})") from error
+        raise CannotRun(f"PyTorch does not respond ({type(error).__name__})") from error
     last = (done.stderr.strip().splitlines() or [""])[-1]
     if done.returncode == 1 and not last.startswith(("ImportError", "OSError")):
-        raise Refused(f"PyTorch computes no features with these weights ({last})")
+        raise Refused(f"PyTorch cannot compute features with these weights ({last})")
     if done.returncode:
         raise CannotRun(f"PyTorch does not work here ({last or done.returncode})")

@@ -1,4 +1,4 @@
-"""What torchvision computes with weights by its names.
+"""Computes features in torchvision from weights under its names.
 
 `python torchvision_features.py FOLDER DEPTH STEM`: see `torch_process` for what is in
 the folder; the stem is that of `tf_models.ResNet`.

@@ -84,17 +84,25 @@ def of_one_device(tmp_path_factory):
     return folder
 
 
-def test_two_replicas_do_what_one_device_does(of_one_device, tmp_path):
+def test_two_replicas_do_what_one_device_does_and_report(
+    of_one_device, tmp_path
+):
     code, output = command(
         "--mode=train_then_eval",
         "--num_cpu_replicas=2",
+        "--report",
+        "--report_images=30",
         *FOUR_STEPS,
         model_dir=tmp_path,
     )
     assert code == 0, output
     assert "2 replicas on CPU" in output
     assert_same_training(tmp_path, of_one_device)
-    assert files(tmp_path) == files(of_one_device)
+    reports = ["report.html", "report_pairs.csv"]
+    assert files(tmp_path) == sorted([*files(of_one_device), *reports])
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert '<p class="note"' not in page  # no part is missing
+    assert page.count('role="img"') >= 8 and "--num_cpu_replicas</code>" in page
     one, two = (
         json.loads((folder / "result.json").read_text())
         for folder in (of_one_device, tmp_path)

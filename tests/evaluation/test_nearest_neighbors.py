@@ -47,6 +47,16 @@ def test_two_neighbours_by_hand():
     np.testing.assert_allclose(scores, [[1 - share, share]], rtol=1e-6)
 
 
+def test_features_without_a_label_take_a_place_and_have_no_vote():
+    bank, labels = np.eye(3)[[0, 1, 2, 0]], np.array([-1, 1, 0, -1])
+    queries = np.array([[3.0, 2.0, 1.0], [1.0, 0.0, 0.0]])
+    scores = evaluation.knn_scores(queries, bank, labels, 2, 3, temperature=1e-4)
+    # Both are nearest to the unlabelled ones; class 1 has the third place.
+    np.testing.assert_allclose(scores, [[0, 1], [0, 1]])
+    alone = evaluation.knn_scores(queries, bank, labels, 2, 2)
+    np.testing.assert_array_equal(alone, np.zeros([2, 2]))
+
+
 def test_more_neighbors_than_features_counts_all(clusters):
     train = clusters(8, 0)
     scores = evaluation.knn_scores(

@@ -120,11 +120,11 @@ def test_other_networks_and_files_are_refused_in_one_line(tmp_path):
         export.save(encoder, path, 16, format="safetensors")
     assert os.listdir(tmp_path) == []
     save_file({"a": np.zeros(3, "float32")}, path)
-    with pytest.raises(UserError, match="must be a file that .*save` wrote"):
+    with pytest.raises(UserError, match="must be a complete file that .*save` wrote"):
         export.load_encoder(path)
     export.save(
         tf_models.ResNet(18, 0.0625), path, 16, overwrite=True, format="safetensors"
     )
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(UserError, match="must be a file that .*save` wrote"):
+    with pytest.raises(UserError, match="must be a complete file that .*save` wrote"):
         export.load_encoder(path)

@@ -193,6 +193,6 @@ def test_a_card_of_larger_images_names_the_crop(tmp_path):
 
 def test_a_card_with_an_unknown_key_leaves_nothing_behind(tmp_path):
     encoder = keras.Sequential([keras.Input([16, 16, 3]), keras.layers.Conv2D(4, 3)])
-    with pytest.raises(UserError, match="keys of data, recipe, .*got license"):
+    with pytest.raises(UserError, match="the keys data, recipe, .*got license"):
         export.save(encoder, tmp_path / "model", 16, card={"license": "MIT"})
     assert os.listdir(tmp_path) == []

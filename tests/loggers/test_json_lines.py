@@ -82,7 +82,7 @@ def test_a_full_disk_is_said_once_and_the_run_goes_on(tmp_path, monkeypatch):
         opened.scalars("train", step, {"figure": 1.0})
     opened.close()
     assert said == [
-        "Warning at step 1: --loggers=jsonl gets nothing from here on (No space left "
+        "Warning at step 1: --loggers=jsonl gets nothing from now on (No space left "
         "on device)."
     ]
     assert list((tmp_path / "train").iterdir())  # the other one goes on

@@ -141,7 +141,7 @@ def test_a_service_that_is_lost_does_not_end_the_run(wandb, tmp_path, monkeypatc
 
     monkeypatch.setattr(fakes.WandbRun, "log", lost)
     assert log("wandb", tmp_path, 2, 4) == [
-        "Warning at step 2: --loggers=wandb gets nothing from here on (Gone away)."
+        "Warning at step 2: --loggers=wandb gets nothing from now on (Gone away)."
     ]
 
 

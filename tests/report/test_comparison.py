@@ -48,9 +48,9 @@ def test_runs_of_one_name_are_told_apart_by_their_folders(runs, tmp_path):
 @pytest.mark.parametrize(
     ("named", "words"),
     [
-        (["a"], "two folders or more"),
-        (["a", "a"], "each once"),
-        (["a", "nothing"], "nothing is no folder of a run"),
+        (["a"], "two or more different"),
+        (["a", "a"], "two or more different"),
+        (["a", "nothing"], "nothing is not the folder of a run"),
     ],
 )
 def test_what_is_no_run_is_refused_and_nothing_written(runs, named, words):

@@ -1,6 +1,7 @@
 """Each figure alone, from arrays: its numbers, and its SVG."""
 
 import re
+import warnings
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
@@ -162,6 +163,21 @@ def test_tsne_and_clusters_find_groups():
     points = report.tsne(features)
     distances = metrics.pairwise_distances(points) + np.diag(np.full(60, np.inf))
     np.testing.assert_array_equal(labels[distances.argmin(axis=1)], labels)
+
+
+def test_umap_finds_groups_and_takes_any_images():
+    pytest.importorskip("umap")
+    labels = np.arange(60) % 3
+    features = 5 * np.eye(3)[labels] + 0.1 * RANDOM.randn(60, 3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        points = report.umap(features)
+    distances = metrics.pairwise_distances(points) + np.diag(np.full(60, np.inf))
+    np.testing.assert_array_equal(labels[distances.argmin(axis=1)], labels)
+    for few in (np.ones([12, 4]), RANDOM.randn(5, 1)):
+        found = report.umap(few)
+        assert found.shape == (len(few), 2) and np.isfinite(found).all()
+    assert report.umap(RANDOM.randn(4, 2)) is None
 
 
 def test_the_pointer_finds_points_where_they_are_drawn():

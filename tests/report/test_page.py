@@ -93,7 +93,7 @@ def test_a_thousand_classes(contents):
     text, _ = report.render(
         dataclasses.replace(contents, judged=many, predicted=predicted)
     )
-    assert "The 20 of 1000 classes with most mistakes" in text
+    assert "The 20 of 1000 classes with the most mistakes" in text
     assert "80.0% are right" in text and len(text) < 5e6
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 import run
 import simclr_tf
 from simclr_tf.experiment import reporting
-from tests import browser
+from tests import browser, pictures
 
 SMALL = (
     "--image_size=8 --resnet_depth=18 --width_multiplier=0.0625 --num_proj_layers=2 "
@@ -30,13 +30,11 @@ CLASSES = (f"cat {HOSTILE}", "dog")
 def place(tmp_path_factory):
     """`data`, 20 training and 12 test pictures; `run`, trained and judged on them."""
     place = tmp_path_factory.mktemp("report")
-    random = np.random.RandomState(0)
-    for number in range(32):
-        split = "train" if number < 20 else "test"
-        folder = place / "data" / split / CLASSES[number % 2]
-        folder.mkdir(parents=True, exist_ok=True)
-        pixels = random.randint(0, 256, [9, 10, 3]).astype("uint8")
-        Image.fromarray(pixels).save(folder / f"{HOSTILE}{number}.png")
+    pictures.write(
+        place / "data" / split / CLASSES[number % 2] / f"{HOSTILE}{number}.png"
+        for split, numbers in (("train", range(20)), ("test", range(20, 32)))
+        for number in numbers
+    )
     first = place / "data" / "train" / "dog" / f"{HOSTILE}1.png"
     shutil.copy(first, first.with_name("copy.png"))
     flags = [*SMALL, f"--dataset={place / 'data'}", f"--model_dir={place / 'run'}"]
@@ -158,7 +156,7 @@ def test_what_is_missing_is_a_note_in_its_place(copied, tmp_path, start):
     page = Page(copied / "report.html")
     assert sum("gone" in note for note in page.notes) == 6
     assert any("no TensorBoard events" in note for note in page.notes)
-    assert any("nothing was evaluated yet" in note for note in page.notes)
+    assert any("nothing has been evaluated yet" in note for note in page.notes)
     assert any("flags.json" in note for note in page.notes)
     assert "There is too little to tell" in page.text
     assert "filters of 3 x 3 pixels" in page.text  # the networks are there

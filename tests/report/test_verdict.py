@@ -43,8 +43,8 @@ def test_a_run_that_learned():
         "The contrastive loss went from 6.00 to 3.00; guessing gives 6.20.",
         "The other view of an image is found among 256 in 50.0% of cases; guessing "
         "finds it in 0.4%.",
-        "Judged by nearest neighbours, the class is right for 80.0% of the evaluation "
-        "images, against 50.0% with an untrained network and 10.0% by guessing.",
+        "By nearest neighbours, 80.0% of the evaluation images are classified "
+        "correctly, against 50.0% with an untrained network and 10.0% by guessing.",
     ]
     ((_, command),) = found.advice
     assert "--checkpoint=runs/a" in command
@@ -95,7 +95,7 @@ def test_with_nothing_to_judge_by_nothing_is_claimed():
 def test_fine_tuning_is_judged_by_its_accuracy():
     curves = {"train/supervised_acc": curve(0.3, 0.9)}
     found = judge(curves, judged(0.8, 0.5), train_mode="finetune")
-    assert found.kind == "yes" and "names the class of 90.0%" in found.reasons[0]
+    assert found.kind == "yes" and "predicts 90.0%" in found.reasons[0]
     assert not any("fine-tune" in text for text, _ in found.advice)
 
 

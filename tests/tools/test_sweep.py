@@ -67,7 +67,7 @@ def test_a_grid_is_run_once_and_its_best_is_known(start, tmp_path):
     assert list(processes(tmp_path).values()) == [1] * 5
     assert trials(tmp_path) == rows
     code, _, err = start(*FIVE, "1.1")
-    assert code == 2 and "is of a sweep with other axes" in err
+    assert code == 2 and "belongs to a sweep with other axes" in err
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_a_pair_of_transformations_is_of_one_view():
     ("arguments", "words"),
     [
         ([], "The following arguments are required: --model_dir"),
-        (["--model_dir=x"], "--preset must be one of augmentation_pairs"),
+        (["--model_dir=x"], "Give --preset, one of augmentation_pairs"),
         (
             ["--preset=dem"],
             "--preset must be an ablation, .*, or a recipe, .*, got dem",

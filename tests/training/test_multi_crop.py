@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image
 from tensorflow import keras
 
 import simclr_tf
 import tf_models
 from simclr_tf import augmentation, data, losses
+from tests import pictures
 
 FULL = augmentation.CropAndFlip(16, seed=1)
 SMALL = augmentation.small_view(FULL, 10, (0.05, 0.14), seed=2)
@@ -95,10 +95,7 @@ def test_a_copy_from_the_config_keeps_one_stream_of_draws():
 
 
 def test_the_pipeline_gives_them_of_files_and_arrays_from_any_step(tmp_path):
-    for number in range(6):
-        (tmp_path / str(number % 2)).mkdir(exist_ok=True)
-        pixels = RANDOM.randint(0, 256, [30, 40, 3]).astype("uint8")
-        Image.fromarray(pixels).save(tmp_path / str(number % 2) / f"{number}.png")
+    pictures.write((tmp_path / f"{n % 2}" / f"{n}.png" for n in range(6)), (30, 40))
     arrays = data.ArraySource(RANDOM.randint(0, 256, [6, 30, 40, 3]).astype("uint8"))
     for source in (data.open_source(str(tmp_path)), arrays):
         options = {"view": POLICIES, "num_views": 5, "seed": 3}

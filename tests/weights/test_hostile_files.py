@@ -108,21 +108,24 @@ def tf1_checkpoint(path):
 FILES = {
     "no such file": (lambda p: p, "No such file or directory"),
     "empty": (text_file, "an empty file"),
-    "text": (lambda p: text_file(p, "weights"), "no file of weights"),
-    "html": (lambda p: text_file(p, "\n<!doctype html>"), "HTML or XML: a page"),
+    "text": (lambda p: text_file(p, "weights"), "not a file of weights"),
+    "html": (
+        lambda p: text_file(p, "\n<!doctype html>"),
+        "HTML or XML, probably",
+    ),
     "hdf5": (lambda p: p.write_bytes(b"\x89HDF\r\n\x1a\n") and p, "an HDF5 file"),
     "empty folder": (folder, "a folder without a checkpoint"),
-    "legacy": (lambda p: LEGACY, "a pickle that PyTorch wrote before 1.6"),
+    "legacy": (lambda p: LEGACY, "a pickle, perhaps from PyTorch before 1.6"),
     "cut ckpt": (lambda p: truncated(p, CKPT), "not a file of torch.save, or damaged"),
     "cut TF": (
         lambda p: truncated(p.with_suffix(".data-00000-of-00001"), tf1_checkpoint(p)),
         "not a checkpoint of TensorFlow, or damaged",
     ),
-    "bomb": (claims_much, "compressed, or becomes larger than it is"),
-    "overlap": (overlapping, "compressed, or becomes larger than it is"),
+    "bomb": (claims_much, "compressed or unpacks to more than its size"),
+    "overlap": (overlapping, "compressed or unpacks to more than its size"),
     "system": (
         lambda p: with_pickle(p, pickle.dumps({"a": Call(os.system, "touch ran")})),
-        "calls posix.system, which makes no tensor: refused, and not run",
+        "calls posix.system, which does not make a tensor, so it was",
     ),
     "getattr": (
         lambda p: with_pickle(p, pickle.dumps(Call(getattr, "a", "format"), 0)),
@@ -143,16 +146,16 @@ FILES = {
         lambda p: safetensors(
             p, {"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}
         ),
-        "a tensor lies outside of the file",
+        "a tensor lies outside the file",
     ),
     "negative": (
         lambda p: safetensors(
             p,
             {"a": {"dtype": "F32", "shape": [-1, -2], "data_offsets": [-8, 0]}},
         ),
-        "a tensor lies outside of the file",
+        "a tensor lies outside the file",
     ),
-    "no header": (lambda p: safetensors(p, {"a": 1}), "damaged, or no safetensors"),
+    "no header": (lambda p: safetensors(p, {"a": 1}), "damaged, or not a safetensors"),
 }
 
 
@@ -204,7 +207,7 @@ def test_tensors_outside_of_their_storage_are_refused(change):
 def test_a_pickle_changes_no_function_of_ours():
     # BUILD with a dict would set attributes.
     code = b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n}X\x01\x00\x00\x00aK\x01sb."
-    with pytest.raises(ValueError, match="a function is no object"):
+    with pytest.raises(ValueError, match="a function is not an object"):
         _unpickling.load(code)
     with pytest.raises(UserError, match="calls os.system"):
         _unpickling.load(b"cos\nsystem\n(S'true'\ntR.")

@@ -59,7 +59,7 @@ def test_why_a_source_cannot_run(encoder, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     wide = tf_models.ResNet(18, normalization="imagenet")
     for run, network, reason in (
-        (comparison.of_checkpoint, encoder, "weights, and no graph"),
+        (comparison.of_checkpoint, encoder, "weights, but no graph"),
         (comparison.of_saved_model("nowhere"), encoder, "its graph does not run"),
         (comparison.of_torchvision({}), encoder, "no network of this width"),
         (comparison.of_torchvision({}), wide, "torch and torchvision would have to be"),

@@ -1,1 +1,1 @@
-"""Sweeps over flags of the command, by Optuna; see docs/ablations.md."""
+"""Sweeps over flags of the command, with Optuna; see docs/ablations.md."""

@@ -4,7 +4,7 @@
     python -m tools.sweep --preset=demo --model_dir=runs/sweeps/rate \
         --range learning_rate 0.1 10 log --trials=20
 
-The same command goes on with a sweep that was stopped or killed.
+The same command continues a sweep that was stopped or killed.
 """
 
 import os
@@ -18,7 +18,7 @@ from tools.sweep import plan, process, study
 
 
 def main(argv=None):
-    """Returns the exit code: 0, 2 for a mistake of the user, 1 for a trial's end."""
+    """Returns the exit code: 0; 2 for a user's mistake; 1 if a trial broke off."""
     try:
         return _main(sys.argv[1:] if argv is None else argv)
     except UserError as error:
@@ -28,7 +28,7 @@ def main(argv=None):
         _complain(error)
         return 1
     except Stopped as stop:
-        print("Stopped. The same command goes on.")
+        print("Stopped. The same command continues.")
         return 128 + stop.number
 
 
@@ -41,7 +41,7 @@ def _main(argv):
     path = os.path.join(sweep.folder, "table.md")
     with open(path, encoding="utf-8") as file:
         print(file.read(), end="")
-    print(f"Written to {path}, and beside it.")
+    print(f"All results are in {sweep.folder}.")
     return 0
 
 

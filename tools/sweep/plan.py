@@ -1,4 +1,4 @@
-"""From the arguments to what is to be run."""
+"""Turns the arguments into the plan of a sweep."""
 
 import argparse
 import dataclasses
@@ -10,13 +10,13 @@ import flags
 from simclr_tf.errors import UserError
 from tools.sweep.presets import ABLATIONS, as_flags
 
-SEED = "seed"  # an axis that tables give the mean over
+SEED = "seed"  # tables show means over this axis
 _SAMPLERS = ("grid", "random", "tpe")
 
 
 @dataclasses.dataclass(frozen=True)
 class Range:
-    """An axis of numbers from `low` to `high`, uniform, or uniform in the logarithm."""
+    """An axis of numbers from `low` to `high`, drawn uniformly or log-uniformly."""
 
     low: float
     high: float
@@ -24,7 +24,7 @@ class Range:
 
     @property
     def whole(self):
-        """Bool, whether its numbers are whole."""
+        """Bool, whether only whole numbers are drawn."""
         return isinstance(self.low, int) and isinstance(self.high, int)
 
 
@@ -33,12 +33,12 @@ class Plan:
     """A sweep.
 
     Attributes:
-        folder: Str, where its trials and tables go.
+        folder: Str, the folder for its trials and tables.
         axes: Dict from each axis to a list of str, or a `Range`.
         flags: List of str, flags of every trial.
         flags_of: Callable from the choice on each axis to flags.
         sampler: Str, grid, random or tpe.
-        trials: Int, how many; None for all of a grid.
+        trials: Int, the number of trials; None for the whole grid.
         objective: Str, a key of `result.json`.
     """
 
@@ -56,12 +56,12 @@ class Plan:
         return self.objective.endswith("loss")
 
     def command(self, params):
-        """The flags of a trial, but for its folder."""
+        """The flags of a trial, without its folder."""
         chosen = self.flags_of(params)
         return ["--report=false", *self.flags, *chosen, "--mode=train_then_eval"]
 
     def grid(self):
-        """All choices on the axes, as dicts; of a `Range`, its two ends."""
+        """Yields all choices on the axes as dicts, with the two ends of a `Range`."""
         values = [
             [axis.low, axis.high] if isinstance(axis, Range) else axis
             for axis in self.axes.values()
@@ -120,17 +120,17 @@ def _parser():
     parser = _Parser(
         prog="python -m tools.sweep",
         description="Runs the command once for each of many choices of its flags. All "
-        "other flags are those of run.py, for every trial. The same command goes on "
-        "with a sweep that was stopped.",
+        "other flags are those of run.py and apply to every trial. The same command "
+        "continues a sweep that was stopped.",
         allow_abbrev=False,
     )
     parser.add_argument(
-        "--model_dir", required=True, help="Folder of the sweep: trials and tables."
+        "--model_dir", required=True, help="Folder for the sweep's trials and tables."
     )
     parser.add_argument(
         "--preset",
         help=f"An ablation of the SimCLR paper: {', '.join(ABLATIONS)}. Or a recipe of "
-        "run.py, for every trial.",
+        "run.py that applies to every trial.",
     )
     parser.add_argument(
         "--grid",
@@ -138,9 +138,9 @@ def _parser():
         action="append",
         default=[],
         metavar=("FLAG", "VALUE"),
-        help="A flag and the values that it takes, such as: temperature 0.1 0.5. Again "
-        "for each flag. Beside an ablation it replaces that axis, or adds one. Of "
-        f"{SEED}, tables give the mean.",
+        help="A flag and its values, such as: temperature 0.1 0.5. May be repeated for "
+        "other flags. With an ablation, it replaces that axis or adds one. Tables show "
+        f"means over {SEED}.",
     )
     parser.add_argument(
         "--range",
@@ -148,21 +148,23 @@ def _parser():
         action="append",
         default=[],
         metavar=("FLAG", "LOW HIGH"),
-        help="A flag and numbers that it lies between, such as: learning_rate 0.1 10 "
-        "log, where log draws its logarithm.",
+        help="A flag and its bounds, such as: learning_rate 0.1 10 log. With log, it "
+        "draws on a logarithmic scale.",
     )
     parser.add_argument(
         "--sampler",
         choices=_SAMPLERS,
-        help="grid: every combination. random, tpe: --trials of them, tpe where the "
-        "best so far lie. Default: grid, or tpe with --range.",
+        help="grid: every combination. random, tpe: --trials of them; tpe draws near "
+        "the best so far. Default: grid, or tpe with --range.",
     )
-    parser.add_argument("--trials", type=int, help="How many, for random and tpe.")
+    parser.add_argument(
+        "--trials", type=int, help="The number of trials, for random and tpe."
+    )
     parser.add_argument(
         "--objective",
         default="eval/knn_top_1_accuracy",
-        help="Key of result.json. Of a loss the lowest is the best, else the highest. "
-        "Default: %(default)s.",
+        help="Key of result.json. The lowest loss is best, and the highest value of "
+        "anything else. Default: %(default)s.",
     )
     return parser
 
@@ -188,8 +190,8 @@ def _number(word):
 def _require_axes(plan, ranges):
     if not plan.axes:
         raise UserError(
-            f"--preset must be one of {', '.join(ABLATIONS)}, or --grid or --range be "
-            "given; got none of them."
+            f"Give --preset, one of {', '.join(ABLATIONS)}, or --grid or --range; got "
+            "none of them."
         )
     for name, values in plan.axes.items():
         if not isinstance(values, Range) and len(set(values)) != max(1, len(values)):
@@ -211,9 +213,9 @@ def _require_axes(plan, ranges):
 
 
 def _require_runnable(plan):
-    """Refuses flags that some trial could not begin with."""
+    """Refuses flags that some trial could not start with."""
     for params in plan.grid():
-        # A folder that is new, since each trial begins in one.
+        # Each trial starts in a new folder.
         arguments = [*plan.command(params), f"--model_dir={plan.folder}/new"]
         config, _ = flags.parse(["run.py", *arguments], say=lambda line: None)
     evaluators = config.eval.evaluators

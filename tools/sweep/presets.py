@@ -1,4 +1,4 @@
-"""The ablations of the SimCLR paper, small: on the bundled images, by the demo."""
+"""The ablations of the SimCLR paper, scaled down to the demo on the bundled images."""
 
 import dataclasses
 import typing
@@ -20,11 +20,10 @@ def as_flags(params):
 
 @dataclasses.dataclass(frozen=True)
 class Ablation:
-    """A grid over flags, or over names that stand for some.
+    """A grid over flags, or over names that stand for flags.
 
     Attributes:
-        axes: Dict from each axis to its values, str. `seed` is one that tables give
-            the mean over.
+        axes: Dict from each axis to its values, str. Tables show means over `seed`.
         flags: Tuple of str, flags of every trial.
         flags_of: Callable from the choice on each axis to flags.
     """
@@ -35,17 +34,17 @@ class Ablation:
 
 
 def _pair(params):
-    """One view gets both transformations, the other none, as in the paper's study."""
+    """Gives one view both transformations and the other none, as the paper does."""
     params = dict(params)
     chosen = dict.fromkeys([params.pop("first"), params.pop("second")])
-    # Images of one size need not be cropped; `crop` stands first in any case.
+    # The images have one size and need not be cropped; `crop` must come first.
     first = ["crop" if "crop" in chosen else _WHOLE]
     first += [_ALWAYS.get(word, word) for word in chosen if word != "crop"]
     return [f"--augmentation={','.join(first)}|{_WHOLE}", *as_flags(params)]
 
 
 _WHOLE = "crop(1,1)"
-# As it is in the study, on every image: of themselves they change half of them.
+# On every image, as in the study; by default they change only some of the images.
 _ALWAYS = {
     "cutout": "cutout(probability=1)",
     "jitter": "jitter(probability=1)",
@@ -55,7 +54,7 @@ _ALWAYS = {
 }
 _WORDS = ["crop", "cutout", "jitter", "sobel", "noise", "blur", "rotate"]
 
-# Peak rates of a batch of 256 that are usual for each.
+# The usual peak rates of each for a batch of 256.
 _RATES = {"lars": 1.5, "momentum": 0.1, "adam": 0.001, "adamw": 0.001, "lamb": 0.005}
 
 
@@ -66,7 +65,7 @@ def _optimizer(params):
 
 
 _SEEDS = ["1", "2", "3"]
-# Cheap: no table is wanted, and no graph for serving.
+# Cheap: no table of evaluators, and no graph for serving.
 _DEMO = (
     "--preset=demo",
     "--evaluators=knn",
@@ -84,7 +83,7 @@ ABLATIONS = {
             "train_batch_size": ["64", "128", "256", "512"],
             "seed": _SEEDS,
         },
-        # As many images for each batch size.
+        # Every batch size sees the same number of images.
         (*_DEMO, "--train_epochs=8", "--checkpoint_epochs=8"),
     ),
     "losses": Ablation(  # at equal steps, each loss with its own defaults

@@ -1,4 +1,4 @@
-"""One trial: the command, in a process of its own."""
+"""One trial: the command in a separate process."""
 
 import json
 import os
@@ -15,30 +15,30 @@ _PAUSE = 0.1  # seconds between two looks at the process
 
 
 class TrialFailed(Exception):
-    """The command refused the flags, or the training came to no end: a result."""
+    """The command refused the flags or the training failed, which is a result."""
 
 
 class Interrupted(BaseException):
-    """Something else ended a trial. It stays open, for the next start of the sweep."""
+    """Something else ended a trial. The next start of the sweep continues it."""
 
 
 def run(folder, arguments, objective, signal):
-    """Trains and evaluates; where an earlier process has begun, it goes on.
+    """Trains and evaluates, or continues what an earlier process has begun.
 
     Args:
         folder: Str, the folder of the trial.
         arguments: List of str, flags of the command.
         objective: Str, a key of `result.json`.
-        signal: `stopping.Signal`; what comes is passed on to the process.
+        signal: `stopping.Signal`; a signal that arrives is passed on to the process.
 
     Returns:
         Float, the objective.
 
     Raises:
         TrialFailed: If the command says that its flags are wrong.
-        Stopped: If a signal came.
-        Interrupted: If the process ended in another way, or one that an earlier sweep
-            has left still trains there.
+        Stopped: If a signal arrived.
+        Interrupted: If the process ended in another way, or a process of an earlier
+            sweep is still training in the folder.
     """
     os.makedirs(folder, exist_ok=True)
     try:
@@ -53,7 +53,7 @@ def run(folder, arguments, objective, signal):
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C comes once, from here
+            start_new_session=True,  # Ctrl-C reaches it once, from here
         )
         code = _await(process, signal)
     if signal.number:

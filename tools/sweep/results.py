@@ -1,4 +1,4 @@
-"""What a sweep found, as tables and a picture."""
+"""The results of a sweep, as tables and a picture."""
 
 import csv
 import io
@@ -12,7 +12,7 @@ from tools.sweep.plan import SEED, Range
 def write(plan, trials):
     """Writes `trials.csv`, `table.md` and, for two axes, `heat_map.png`.
 
-    The picture needs matplotlib, and is left out without it.
+    The picture needs matplotlib; without it, it is left out.
 
     Args:
         plan: `Plan`.
@@ -27,12 +27,12 @@ def write(plan, trials):
 
 
 def table(plan, found):
-    """A Markdown table: of two axes a grid, else a row a choice, best first.
+    """A Markdown table: a grid for two axes, else a row for each choice, best first.
 
     Args:
         plan: `Plan`.
-        found: Dict from a tuple, the choice on each axis that varies, but for `seed`,
-            to the list of values found; empty where all failed.
+        found: Dict from a tuple, the choice on each axis that varies except `seed`, to
+            the list of values found, which is empty if all trials failed.
 
     Returns:
         Str.
@@ -59,7 +59,7 @@ def table(plan, found):
 
 
 def _axes(plan):
-    """The axes that tables show: those that vary, but for the seed."""
+    """The axes that tables show: those that vary, except the seed."""
     return [
         name
         for name, axis in plan.axes.items()
@@ -82,7 +82,7 @@ def _by_choice(plan, trials):
 
 
 def _cell(plan, found, choice):
-    """The mean, with the range of several seeds; "-" where nothing is known yet."""
+    """The mean, with the range over several seeds; "-" if there is no trial yet."""
     if choice not in found:
         return "-"
     values = found[choice]

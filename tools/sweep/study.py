@@ -1,4 +1,4 @@
-"""The sweep itself: which trial is next, and what is known of those before."""
+"""The sweep itself: chooses the next trial, and remembers the finished ones."""
 
 import hashlib
 import importlib
@@ -15,7 +15,7 @@ _LONGEST = 120  # characters of a folder's name
 
 
 def require():
-    """Refuses to begin without Optuna.
+    """Refuses to start without Optuna.
 
     Raises:
         UserError: With the command that installs it.
@@ -30,7 +30,7 @@ def require():
 
 
 def run(plan, signal, say=print):
-    """Runs all trials that are not finished, and writes the tables after each.
+    """Runs all unfinished trials, and writes the tables after each.
 
     Args:
         plan: `Plan`.
@@ -38,13 +38,13 @@ def run(plan, signal, say=print):
         say: Callable that prints a line for the user.
 
     Raises:
-        UserError: If the folder is of another sweep.
-        Stopped: If a signal came; the trial has saved.
-        process.Interrupted: If a trial ended in a way that is not its result.
+        UserError: If the folder belongs to another sweep.
+        Stopped: If a signal arrived; the trial has saved a checkpoint.
+        process.Interrupted: If a trial was interrupted, which is not a result.
     """
     import optuna
 
-    optuna.logging.set_verbosity(optuna.logging.CRITICAL)  # `say` tells of trials
+    optuna.logging.set_verbosity(optuna.logging.CRITICAL)  # `say` reports trials
     study = optuna.create_study(
         storage=f"sqlite:///{os.path.join(os.path.abspath(plan.folder), _FILE)}",
         study_name="sweep",
@@ -87,7 +87,7 @@ def run(plan, signal, say=print):
 
 
 def folder_of(params):
-    """The name of a trial's folder, the same for the same choices.
+    """The name of a trial's folder, which depends only on the choices.
 
     Example:
         >>> folder_of({"temperature": "0.1", "seed": "1"})
@@ -111,8 +111,8 @@ def _require_same(study, plan):
         then = study.user_attrs.get(name, value)
         if then != value:
             raise UserError(
-                f"--model_dir={plan.folder} is of a sweep with other {name}: {then}, "
-                f"got {value}. Give another folder."
+                f"--model_dir={plan.folder} belongs to a sweep with other {name}: "
+                f"{then}, got {value}. Give another folder."
             )
         study.set_user_attr(name, value)
 
@@ -122,14 +122,14 @@ def _finished(study):
 
 
 def _finish_open_trials(study, plan, value_of):
-    """Goes on with trials whose process was stopped or killed, with all of a sweep."""
+    """Continues trials that were stopped or killed, alone or with the whole sweep."""
     import optuna
 
     running = (optuna.trial.TrialState.RUNNING,)
     for trial in study.get_trials(states=running):
         if trial.params.keys() != plan.axes.keys():
-            continue  # killed before it was chosen
-        # In the order of the axes, as its folder is called.
+            continue  # killed before all values were chosen
+        # In the order of the axes, as in the folder's name.
         params = {name: trial.params[name] for name in plan.axes}
         try:
             study.tell(trial.number, value_of(params))
@@ -154,5 +154,5 @@ def _sampler(plan, study):
         "random": optuna.samplers.RandomSampler,
         "tpe": optuna.samplers.TPESampler,
     }
-    # One that goes on must not draw again what it drew at first.
+    # A continued sweep must not repeat the first draws.
     return kinds[plan.sampler](seed=len(study.trials))
