@@ -80,6 +80,22 @@ values.floating(
 values.boolean(
     "hidden_norm", True, "Scale projections to length 1 before comparing them."
 )
+values.integer(
+    "memory_size",
+    0,
+    "pretrain: embeddings of earlier batches that are further negatives, for small "
+    "batches. They come from a momentum encoder, at about a sixth more time for a "
+    "step. 0: none.",
+    low=0,
+    high=2**24,
+)
+values.floating(
+    "memory_momentum",
+    0.999,
+    "Momentum of the weights of the momentum encoder of --memory_size.",
+    low=0,
+    below=1,
+)
 values.boolean(
     "lineareval_while_pretraining",
     True,
@@ -179,6 +195,26 @@ def _pieces_fit(micro_batch_size, train_mode, train_batch_size, jit_compile):
         )
     if micro_batch_size and jit_compile:
         return "--jit_compile must be false with --micro_batch_size, got true."
+    return None
+
+
+@values.check
+def _memory_fits(memory_size, memory_momentum, train_mode, train_batch_size, given):
+    if memory_size and train_mode != "pretrain":
+        return (
+            f"--memory_size must be 0 with --train_mode={train_mode}, got "
+            f"{memory_size}: it is for pretrain."
+        )
+    if 0 < memory_size < train_batch_size:
+        return (
+            "--memory_size must be 0 or at least "
+            f"--train_batch_size={train_batch_size}, got {memory_size}."
+        )
+    if "memory_momentum" in given and not memory_size:
+        return (
+            f"--memory_momentum must not be given with --memory_size=0, got "
+            f"{memory_momentum:g}: it is for a memory."
+        )
     return None
 
 

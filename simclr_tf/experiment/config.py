@@ -98,6 +98,8 @@ class TrainConfig:
     momentum: float = 0.9
     temperature: float = 0.1
     hidden_norm: bool = True
+    memory_size: int = 0
+    memory_momentum: float = 0.999
     lineareval_while_pretraining: bool = True
     fine_tune_after_block: int = -1
     ft_proj_selector: int = 0

@@ -68,9 +68,15 @@ class CompiledModel(WatchedModel, ImageModel):
                 "`skip_nonfinite` must be False under several replicas, got "
                 f"{replicas} replicas."
             )
+        loss = NTXent() if loss is None else loss
+        if self.memory is not None and not getattr(loss, "takes_negatives", False):
+            raise ValueError(
+                "`loss` must take negatives with `memory`, as NTXent does, got "
+                f"{type(loss).__name__}."
+            )
         super().compile(
             optimizer=optimizer,
-            loss=NTXent() if loss is None else loss,
+            loss=loss,
             jit_compile=False,
             **kwargs,
         )

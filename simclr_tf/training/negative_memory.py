@@ -36,6 +36,7 @@ class NegativeMemory(keras_compat.UntrainedLayer):
         ValueError: If an argument is out of its range.
 
     Example:
+        >>> import simclr_tf, tf_models
         >>> memory = NegativeMemory(size=4096)
         >>> encoder = tf_models.ResNet(depth=18, width_multiplier=0.25, stem="cifar")
         >>> head = tf_models.ProjectionHead(output_dim=64)
@@ -138,10 +139,6 @@ class NegativeMemory(keras_compat.UntrainedLayer):
         self._store(self._embed(images, micro_batch_size))
         return earlier
 
-    def filled(self):
-        """Int64 scalar tensor, how many places hold an embedding."""
-        return tf.minimum(tf.convert_to_tensor(self.stored), self.size)
-
     def _follow(self, encoder, projection_head):
         # Before anything is stored, the copies have weights of their own.
         momentum = tf.where(tf.convert_to_tensor(self.stored) > 0, self.momentum, 0.0)
@@ -206,34 +203,28 @@ def _copy(network, copy, what, build):
     try:
         if copy is None:
             copy = _from_config(network)
-        if not copy.built and network.built:
-            copy.build_from_config(network.get_build_config())
+        if not copy.built and (config := network.get_build_config()):
+            copy.build_from_config(config)
         build(copy)
-        shapes = [
-            (theirs.shape, mine.shape)
-            for theirs, mine in keras_compat.paired_variables(network, copy)
-        ]
+        pairs = keras_compat.paired_variables(network, copy)
     except Exception as error:  # whatever the constructor of a user's class says
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise _no_copy(what, reason) from error
     if copy is network:
         raise _no_copy(what, "`make_networks` returns the network itself")
-    if any(theirs != mine for theirs, mine in shapes):
+    if any(theirs.shape != mine.shape for theirs, mine in pairs):
         raise _no_copy(what, "what its config makes has variables of other shapes")
+    # Batch norm that is frozen is frozen in the copy, which not every config says.
+    layers = zip(network._flatten_layers(), copy._flatten_layers(), strict=True)
+    for theirs, mine in layers:
+        mine.trainable = theirs.trainable
     return copy
 
 
 def _from_config(network):
     if isinstance(network, keras.Model):
-        copy = keras.models.clone_model(network)
-    else:
-        copy = type(network).from_config(network.get_config())
-    # Frozen batch norm is frozen in the copy; not every config tells.
-    for theirs, mine in zip(
-        network._flatten_layers(), copy._flatten_layers(), strict=True
-    ):
-        mine.trainable = theirs.trainable
-    return copy
+        return keras.models.clone_model(network)
+    return type(network).from_config(network.get_config())
 
 
 def _no_copy(what, reason):

@@ -85,6 +85,10 @@ ABLATIONS = {
         # As many images for each batch size.
         (*_DEMO, "--train_epochs=8", "--checkpoint_epochs=8"),
     ),
+    "memory": Ablation(  # SimCLRv2, section 2, for batches that are small
+        {"memory_size": ["0", "256", "1024", "4096"], "seed": _SEEDS},
+        (*_DEMO, "--train_batch_size=32", "--train_steps=2400"),
+    ),
     "head": Ablation(  # figure 8
         {
             "proj_head_mode": ["none", "linear", "nonlinear"],
