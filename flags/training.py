@@ -199,7 +199,7 @@ def _pieces_fit(micro_batch_size, train_mode, train_batch_size, jit_compile):
 
 
 @values.check
-def _memory_fits(memory_size, memory_momentum, train_mode, train_batch_size, given):
+def _memory_fits(memory_size, train_mode, train_batch_size):
     if memory_size and train_mode != "pretrain":
         return (
             f"--memory_size must be 0 with --train_mode={train_mode}, got "
@@ -209,11 +209,6 @@ def _memory_fits(memory_size, memory_momentum, train_mode, train_batch_size, giv
         return (
             "--memory_size must be 0 or at least "
             f"--train_batch_size={train_batch_size}, got {memory_size}."
-        )
-    if "memory_momentum" in given and not memory_size:
-        return (
-            f"--memory_momentum must not be given with --memory_size=0, got "
-            f"{memory_momentum:g}: it is for a memory."
         )
     return None
 
