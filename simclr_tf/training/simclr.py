@@ -351,8 +351,13 @@ class SimCLR(CompiledModel):
 
     def _contrast(self, view_a, view_b, labels, negatives=None):
         """Contrastive loss and metrics, each `[B]`, of projections `[B, E]`."""
-        extras = {"labels": labels} if self._loss_needs_labels() else {}
-        extras |= {} if negatives is None else {"negatives": negatives}
+        extras = {}
+        if self._loss_needs_labels():
+            extras["labels"] = labels
+        if getattr(self.loss, "needs_step", False):
+            extras["step"] = self.optimizer.iterations
+        if negatives is not None:
+            extras["negatives"] = negatives
         if not hasattr(self.loss, "call_with_metrics"):
             return {"contrast_loss": self.loss.call(view_a, view_b, **extras)}
         names = ("contrast_loss", "contrast_acc", "contrast_entropy")

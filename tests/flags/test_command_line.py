@@ -108,8 +108,6 @@ WRONG = {
     "--micro_batch_size, got true.",
     "--train_batch_size=8 --memory_size=7": "--memory_size must be 0 or at least "
     "--train_batch_size=8, got 7.",
-    "--memory_momentum=0.9": "--memory_momentum must not be given with "
-    "--memory_size=0, got 0.9: it is for a memory.",
     "--train_mode=finetune --from_scratch --memory_size=512": "--memory_size must be 0 "
     "with --train_mode=finetune, got 512: it is for pretrain.",
     "--train_batch_size=8 --micro_batch_size=9": "--micro_batch_size must be at most "

@@ -254,7 +254,7 @@ CHANGED = {
     "runs": None,  # of --mode=report
     "micro_batch_size": 0,  # of pretrain; see below
     "memory_size": 0,  # of pretrain; see below
-    "memory_momentum": 0.999,
+    "memory_momentum": 0.99,
     "num_small_views": 0,  # of pretrain; see below
     "small_view_size": 48,
     "small_view_min_area": 0.1,

@@ -41,7 +41,6 @@ CONTRADICTIONS = {
     "fine_tune_after_block": [(), ("--train_mode=distill", "--teacher=t")],
     "micro_batch_size": [("--train_mode=distill", "--teacher=t")],
     "memory_size": [("--train_mode=distill", "--teacher=t"), ("--train_batch_size=8",)],
-    "memory_momentum": [()],
     "warmup_epochs": [("--train_epochs=1", "--train_steps=0")],
     "use_blur": [("--augmentation=crop",)],
     "num_cpu_replicas": [("--distribution=none",)],

@@ -317,8 +317,8 @@ def test_wrong_arguments():
     make_model(memory=memory)
     with pytest.raises(ValueError, match="`memory` belongs to another model"):
         make_model(memory=memory)
-    with pytest.raises(ValueError, match="`loss` must take negatives with `memory`"):
-        make_model(loss=keras.losses.MeanSquaredError())
+    with pytest.raises(UserError, match="take further negatives .*, got SupCon."):
+        make_model(loss=losses.SupCon())
 
 
 def test_two_replicas_hold_the_memory_of_one_device():
