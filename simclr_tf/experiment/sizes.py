@@ -24,7 +24,7 @@ def require_enough_images(config, source, replicas):
     if config.train.memory_size >= count:
         raise UserError(
             f"--memory_size must be less than {count}, got {config.train.memory_size}: "
-            f"{source.name} has {count:,} images, and an image must not always be among "
+            f"{source.name} has {count:,} images, and none must always be among "
             "its own negatives."
         )
     if batch_size <= count:

@@ -131,9 +131,7 @@ def chance_loss(num_images, num_negatives=0):
     """
     if tf.is_tensor(num_images):
         num_negatives = tf.cast(num_negatives, tf.float32)
-        return tf.math.log(
-            2.0 * tf.cast(num_images, tf.float32) - 1.0 + num_negatives
-        )
+        return tf.math.log(2.0 * tf.cast(num_images, tf.float32) - 1.0 + num_negatives)
     return math.log(2 * num_images - 1 + num_negatives)
 
 

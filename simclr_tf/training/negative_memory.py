@@ -113,8 +113,7 @@ class NegativeMemory(keras_compat.UntrainedLayer):
         copies = self.make_networks()
         if not (isinstance(copies, (tuple, list)) and len(copies) == 2):
             raise ValueError(
-                "`make_networks` must return (encoder, projection_head), got "
-                f"{copies}."
+                f"`make_networks` must return (encoder, projection_head), got {copies}."
             )
         return copies
 
