@@ -17,6 +17,7 @@ import run
 from simclr_tf import keras_compat
 from simclr_tf.experiment import (
     checkpoint_files,
+    checkpoints,
     following,
     locking,
     networks,
@@ -520,8 +521,16 @@ def test_a_run_does_not_go_on_with_another_memory(
     assert "starts a new run from its weights" in err
 
 
-def test_a_run_does_not_begin_a_memory_midway(start, tmp_path, whole):
+def test_a_run_does_not_begin_a_memory_midway(start, tmp_path, whole, monkeypatch):
     copy_of(whole, tmp_path / "run", 1)
+    described = checkpoints.describe
+
+    def of_an_earlier_release(prefix, flag):
+        about = described(prefix, flag)
+        del about["flags"]["memory_size"]
+        return about
+
+    monkeypatch.setattr(checkpoints, "describe", of_an_earlier_release)
     code, _, err = start(*FOUR, "--memory_size=24", "--resume_with_other_flags")
     assert code == 2 and "memory_size 0 24" in " ".join(err.split())
 
@@ -541,7 +550,8 @@ def test_a_new_run_begins_its_memory_with_the_weights_of_another(
     np.testing.assert_array_equal(*kernels)
 
 
-def test_what_is_judged_has_no_memory(start, remembering):
+def test_what_is_judged_has_no_memory(start, remembering, monkeypatch):
+    monkeypatch.setattr(networks, "NegativeMemory", None)
     code, _, err = start("--mode=eval", model_dir=str(remembering))
     assert (code, err) == (0, "")
 

@@ -270,11 +270,20 @@ def test_networks_that_can_be_copied(encoder, make_networks):
 
 
 def test_frozen_batch_norm_is_frozen_in_the_copy():
-    encoder = functional_encoder()
-    encoder.layers[-1].trainable = False
-    model = make_model(encoder)
-    assert not model.memory.encoder.layers[-1].trainable
-    assert model.memory.encoder.layers[-2].trainable
+    encoder = smooth_encoder()
+    head = tf_models.ProjectionHead(num_layers=2, output_dim=2)
+    head(tf.zeros([1, 5]))
+
+    def norms(network):
+        layers = network._flatten_layers()
+        return [x for x in layers if isinstance(x, tf_models.BatchNormalization)]
+
+    norms(head)[0].trainable = False
+    memory = NegativeMemory(SIZE)
+    memory.copy_networks(encoder, head)
+    copied = [norm.trainable for norm in norms(memory.projection_head)]
+    assert copied == [False, True]
+    assert norms(memory.encoder)[0].trainable and not memory.trainable_variables
 
 
 @pytest.mark.parametrize(
