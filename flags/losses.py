@@ -19,6 +19,22 @@ values.floating(
 values.boolean(
     "hidden_norm", True, "Scale projections to length 1 before comparing them."
 )
+values.integer(
+    "memory_size",
+    0,
+    "pretrain: embeddings of earlier batches that are further negatives, for small "
+    "batches. They come from a momentum encoder, at about a sixth more time for a "
+    "step. 0: none.",
+    low=0,
+    high=2**24,
+)
+values.floating(
+    "memory_momentum",
+    0.999,
+    "Momentum of the weights of the momentum encoder of --memory_size.",
+    low=0,
+    below=1,
+)
 values.floating(
     "margin",
     0.8,
@@ -144,5 +160,20 @@ def _loss_has_what_it_needs(
             f"--probe_dataset must not be given with --loss={loss}, got "
             f"{probe_dataset}: the loss needs the labels of --dataset. "
             "--lineareval_while_pretraining=false leaves it to the evaluators."
+        )
+    return None
+
+
+@values.check
+def _memory_fits(memory_size, train_mode, train_batch_size):
+    if memory_size and train_mode != "pretrain":
+        return (
+            f"--memory_size must be 0 with --train_mode={train_mode}, got "
+            f"{memory_size}: it is for pretrain."
+        )
+    if 0 < memory_size < train_batch_size:
+        return (
+            "--memory_size must be 0 or at least "
+            f"--train_batch_size={train_batch_size}, got {memory_size}."
         )
     return None

@@ -8,6 +8,7 @@ _HOMES = {
     "SimCLR": "simclr_tf.training.simclr",
     "Classifier": "simclr_tf.training.classifier",
     "Distillation": "simclr_tf.training.distillation",
+    "NegativeMemory": "simclr_tf.training.negative_memory",
     "augmentation": None,
     "data": None,
     "distribution": None,

@@ -86,6 +86,10 @@ class BatchNormalization(keras.layers.BatchNormalization):
             value = tf.cast(tf.stop_gradient(value), old.dtype)
             moving.assign(old + (1.0 - self.momentum) * (value - old))
 
+    def get_config(self):
+        # Keras 2 leaves it out.
+        return {**super().get_config(), "synchronized": self.synchronized}
+
 
 def _of_all_replicas(count, mean, squares):
     """Gathers each statistic to `[replicas, C]`; gradients flow back."""

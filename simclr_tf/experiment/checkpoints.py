@@ -214,11 +214,7 @@ def contents(model, about):
     Returns:
         `tf.train.Checkpoint`.
     """
-    return tf.train.Checkpoint(
-        model=_networks(model.encoder, model.projection_head, model.linear_head),
-        optimizer=keras_compat.optimizer_state(model.optimizer),
-        config=about,
-    )
+    return tf.train.Checkpoint(**_state(model), config=about)
 
 
 def restore(prefix, model):
@@ -234,14 +230,22 @@ def restore(prefix, model):
             f"{_KERAS}: a run goes on with the one that it began with. A new "
             f"--model_dir with --checkpoint={prefix} starts from its weights."
         )
-    networks = _networks(model.encoder, model.projection_head, model.linear_head)
-    state = keras_compat.optimizer_state(model.optimizer)
-    _read(prefix, model=networks, optimizer=state)
+    _read(prefix, **_state(model))
 
 
 def fill(prefix, encoder, projection_head=None, linear_head=None):
     """Fills only networks from a checkpoint."""
     _read(prefix, model=_networks(encoder, projection_head, linear_head))
+
+
+def _state(model):
+    """All that a training changes, by its name in a checkpoint."""
+    memory = getattr(model, "memory", None)
+    return {
+        "model": _networks(model.encoder, model.projection_head, model.linear_head),
+        "optimizer": keras_compat.optimizer_state(model.optimizer),
+        **({} if memory is None else {"memory": memory}),
+    }
 
 
 def _networks(encoder, projection_head, linear_head):

@@ -129,6 +129,8 @@ class TrainConfig:
     attract_false_negatives: bool = False
     embedding_prior: str = "logsumexp"
     embedding_prior_weight: float | None = None
+    memory_size: int = 0
+    memory_momentum: float = 0.999
     lineareval_while_pretraining: bool = True
     fine_tune_after_block: int = -1
     ft_proj_selector: int = 0

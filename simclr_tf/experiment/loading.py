@@ -52,6 +52,7 @@ def build_as(config, about, strategy=None):
             config.train,
             train_mode=about["train_mode"],
             ft_proj_selector=about["ft_proj_selector"],
+            memory_size=0,  # of training alone
         ),
     )
     keras.mixed_precision.set_global_policy(config.train.precision)

@@ -12,6 +12,7 @@ from simclr_tf.experiment.checkpoints import input_normalization, stem
 from simclr_tf.experiment.config import LOSS_ARGUMENTS
 from simclr_tf.training.classifier import Classifier
 from simclr_tf.training.distillation import Distillation
+from simclr_tf.training.negative_memory import NegativeMemory
 from simclr_tf.training.simclr import SimCLR
 
 
@@ -129,6 +130,9 @@ def build_loss(config):
 
 def _simclr(config, num_classes):
     train = config.train
+    memory = None
+    if train.memory_size:
+        memory = NegativeMemory(train.memory_size, train.memory_momentum)
     return SimCLR(
         build_encoder(config),
         build_projection_head(config),
@@ -136,6 +140,7 @@ def _simclr(config, num_classes):
         micro_batch_size=train.micro_batch_size or None,
         ft_proj_selector=train.ft_proj_selector,
         weight_decay=train.weight_decay,
+        memory=memory,
     )
 
 

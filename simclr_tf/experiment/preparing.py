@@ -6,7 +6,7 @@ import random
 import tensorflow as tf
 from tensorflow import keras
 
-from simclr_tf import data, distribution, optimizers
+from simclr_tf import data, distribution, keras_compat, optimizers
 from simclr_tf.errors import UserError
 from simclr_tf.experiment import (
     checkpoint_files,
@@ -168,6 +168,18 @@ def _initialise(config, model, about, say):
         say(f"The linear head is new: {here} classes{why}, {start} weights.")
 
 
+def _memory_in_words(model):
+    """What a memory of negatives holds, or None."""
+    memory = getattr(model, "memory", None)
+    if memory is None:
+        return None
+    filled = min(memory.size, int(keras_compat.tf_variable(memory.stored)))
+    return (
+        f"{memory.size:,} of earlier batches, {filled:,} so far, momentum "
+        f"{memory.momentum:g}"
+    )
+
+
 def _describe(session, say):
     """Prints a summary of the run."""
     config, source, model = session.config, session.source, session.model
@@ -188,6 +200,7 @@ def _describe(session, say):
         "optimizer": f"{train.optimizer}, learning rate up to "
         f"{session.schedule.peak_learning_rate:g} after "
         f"{session.schedule.warmup_steps} steps, weight decay {train.weight_decay:g}",
+        "negatives": _memory_in_words(model),
         "teacher": train.teacher
         and f"{train.teacher}, temperature {train.distill_temperature:g}, "
         f"labels weigh {train.label_weight:g}",

@@ -53,7 +53,10 @@ _VARIABLES = {
     "lineareval_while_pretraining",
     "fine_tune_after_block",
     "ft_proj_selector",
+    "memory_size",
 }
+# What the checkpoints of versions without these flags are of.
+_EARLIER = {"memory_size": 0}
 
 
 def require_same_run(config, prefix, found, about, say):
@@ -69,7 +72,7 @@ def require_same_run(config, prefix, found, about, say):
     Raises:
         UserError: With a table of the differences.
     """
-    then, now = found.get("flags", {}), config.flags()
+    then, now = _EARLIER | found.get("flags", {}), config.flags()
     changed = {
         name: (then[name], now[name])
         for name in then

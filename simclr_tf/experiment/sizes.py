@@ -19,7 +19,15 @@ def require_enough_images(config, source, replicas):
         UserError: With the largest batch that works.
     """
     count, batch_size = source.num_examples, config.train.train_batch_size
-    if config.train.train_mode != "pretrain" or batch_size <= count:
+    if config.train.train_mode != "pretrain":
+        return
+    if config.train.memory_size >= count:
+        raise UserError(
+            f"--memory_size must be less than {count}, got {config.train.memory_size}: "
+            f"{source.name} has {count:,} images, and none must always be among "
+            "its own negatives."
+        )
+    if batch_size <= count:
         return
     raise UserError(
         f"--train_batch_size must be at most {count - count % replicas}, got "
@@ -56,6 +64,8 @@ def memory_of_a_step(config, strategy, model):
         train.train_batch_size // strategy.num_replicas_in_sync,
         train.micro_batch_size,
         slots=round(len(state) / len(model.trainable_variables)),
+        memory_size=train.memory_size,
+        embedding_dim=config.model.proj_out_dim,
     )
     needed *= distribution.share(strategy).count
     words = f"about {memory.in_words(needed)} for a step"

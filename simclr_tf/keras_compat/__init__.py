@@ -4,6 +4,11 @@
 `TF_USE_LEGACY_KERAS=1` makes it Keras 2 again.
 """
 
+from simclr_tf.keras_compat.copies import (
+    UntrainedLayer,
+    every_replica_its_own,
+    paired_variables,
+)
 from simclr_tf.keras_compat.gradients import (
     scaled_gradients,
     scales_loss,
@@ -42,9 +47,11 @@ __all__ = [
     "DistributedModel",
     "IS_KERAS_3",
     "Optimizer",
+    "UntrainedLayer",
     "build_optimizer_state",
     "call_in_mode",
     "dtype_of",
+    "every_replica_its_own",
     "full_precision",
     "inner_optimizer",
     "is_moved_by_replicas",
@@ -53,6 +60,7 @@ __all__ = [
     "learning_rate",
     "means_over_replicas",
     "optimizer_state",
+    "paired_variables",
     "scaled_gradients",
     "scales_loss",
     "state_variables",

@@ -114,12 +114,13 @@ def effective_rank(embeddings):
     return tf.exp(-tf.reduce_sum(shares * tf.math.log(shares)))
 
 
-def chance_loss(num_images):
-    """NT-Xent if all embeddings are the same: `ln(2N - 1)`, a guess among 2N - 1.
+def chance_loss(num_images, num_negatives=0):
+    """NT-Xent if all embeddings are the same: `ln(2N - 1 + M)`, a guess among so many.
 
     Args:
         num_images: Number of images `N` in the batch of all replicas; a Python number,
             or a tensor.
+        num_negatives: Number of further negatives `M`, as those of a memory.
 
     Returns:
         Float, or a float32 scalar tensor.
@@ -129,8 +130,9 @@ def chance_loss(num_images):
         6.236
     """
     if tf.is_tensor(num_images):
-        return tf.math.log(2.0 * tf.cast(num_images, tf.float32) - 1.0)
-    return math.log(2 * num_images - 1)
+        num_negatives = tf.cast(num_negatives, tf.float32)
+        return tf.math.log(2.0 * tf.cast(num_images, tf.float32) - 1.0 + num_negatives)
+    return math.log(2 * num_images - 1 + num_negatives)
 
 
 def of_projections(projections):

@@ -116,13 +116,15 @@ def _problems_of(evidence):
         "contrast_loss",
         "contrast_loss_chance",
         "contrast_acc",
+        "memory_filled",
         "supervised_acc",
     )
     figures = {name: evidence.last(name) for name in names}
     figures = {name: value for name, value in figures.items() if value is not None}
     first = evidence.first("contrast_loss")
     first = math.inf if first is None else first
-    return _problems.find(figures, first, evidence.num_classes)
+    chance = evidence.first("contrast_loss_chance")
+    return _problems.find(figures, first, evidence.num_classes, chance)
 
 
 def _of_task(evidence, problems):

@@ -177,6 +177,18 @@ def several(views):
     return first, *rest
 
 
+def no_more_than_memory(views, rows, size):
+    """The views, if a memory of `size` can hold the `rows` of a batch."""
+    first, *rest = views
+    message = (
+        "A memory of negatives must hold at least a batch, over all replicas: got a "
+        f"size of {size} and a batch of"
+    )
+    rows = tf.cast(rows, tf.int32)
+    first = _checked(first, rows <= size, lambda: [message, rows])
+    return first, *rest
+
+
 def alone(cure):
     """The message for a batch of one image."""
     return (

@@ -16,7 +16,7 @@ _FALL = 0.01
 _RISE = 0.1
 
 
-def find(figures, first_loss, num_classes):
+def find(figures, first_loss, num_classes, first_chance=None):
     """Everything that is wrong.
 
     Args:
@@ -25,13 +25,15 @@ def find(figures, first_loss, num_classes):
         first_loss: Float, the contrastive loss when training began; infinite if it is
             not known.
         num_classes: Int, classes of the linear head, or None.
+        first_chance: Float, the loss of guessing when training began, which was less
+            if a memory of negatives has filled since; None if it is that of now.
 
     Returns:
         Dict from the kind of problem to what was seen, what it means and what to try.
     """
     found = {
         "collapse": _collapse(figures),
-        "no_learning": _no_learning(figures, first_loss),
+        "no_learning": _no_learning(figures, first_loss, first_chance),
         "guessing": _guessing(figures, num_classes),
     }
     return {kind: text for kind, text in found.items() if text}
@@ -49,11 +51,13 @@ def _collapse(figures):
     )
 
 
-def _no_learning(figures, first_loss):
+def _no_learning(figures, first_loss, first_chance):
     loss, chance = figures.get("contrast_loss"), figures.get("contrast_loss_chance")
     if loss is None or chance is None:
         return None
-    num_images = (math.exp(chance) + 1) / 2  # chance is ln(2N - 1)
+    # Chance is ln(2N - 1), or ln(2N - 1 + M) with M embeddings in a memory.
+    num_images = max(1, (math.exp(chance) + 1 - figures.get("memory_filled", 0)) / 2)
+    first_loss *= chance / (first_chance or chance)
     is_guess = figures.get("contrast_acc", 0.0) <= _TIMES_CHANCE / num_images
     if is_guess and loss >= (1 - _BELOW_CHANCE) * chance:
         what = f"is {loss:.3f}, and guessing gives {chance:.3f}"

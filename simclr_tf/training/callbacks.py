@@ -266,7 +266,7 @@ class Diagnostics(StepCallback):
             after_steps = min(after_steps, max(20, (total_steps - start) // 2))
         self._judge_from = start + after_steps
         self._say, self._said = say, set()
-        self._first_loss = math.inf
+        self._first_loss, self._first_chance = math.inf, None
 
     def on_train_begin(self, logs=None):
         # A loss that continues earlier training may have stopped falling.
@@ -277,13 +277,16 @@ class Diagnostics(StepCallback):
         figures = {name: float(value) for name, value in logs.items()}
         if step >= self._judge_from:
             num_classes = getattr(self.model, "num_classes", None)
-            problems = _problems.find(figures, self._first_loss, num_classes)
+            problems = _problems.find(
+                figures, self._first_loss, num_classes, self._first_chance
+            )
             for kind in sorted(problems.keys() - self._said):
                 with tqdm.tqdm.external_write_mode():  # keeps a live bar intact
                     self._say(f"Warning at step {step}: {problems[kind]}")
             self._said |= problems.keys()
         if self._is_new:
             self._first_loss = figures.get("contrast_loss", math.inf)
+            self._first_chance = figures.get("contrast_loss_chance")
             self._is_new = False
 
 

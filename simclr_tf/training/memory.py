@@ -32,7 +32,15 @@ _CGROUPS = (
 )
 
 
-def step_bytes(encoder, views, batch_size, micro_batch_size=None, slots=1):
+def step_bytes(
+    encoder,
+    views,
+    batch_size,
+    micro_batch_size=None,
+    slots=1,
+    memory_size=0,
+    embedding_dim=128,
+):
     """Approximate number of bytes that a step needs on top of the process.
 
     It counts the activations that the gradient needs, the largest of them twice more
@@ -48,6 +56,9 @@ def step_bytes(encoder, views, batch_size, micro_batch_size=None, slots=1):
         micro_batch_size: Int, images that go through the networks at a time; None
             means all.
         slots: Int, optimizer variables for each variable of the encoder.
+        memory_size: Int, embeddings of a `NegativeMemory`, which holds a copy of the
+            encoder too; 0 means none.
+        embedding_dim: Int, the length of an embedding.
 
     Returns:
         Int.
@@ -60,9 +71,12 @@ def step_bytes(encoder, views, batch_size, micro_batch_size=None, slots=1):
         pixels += count * batch_size * size**2
     batches = 3 * pixels * 3 * 4  # one is learned from, and two wait
     rows = 2 * batch_size
-    loss = _MATRICES * 4 * rows * min(rows, _ROWS_AT_ONCE)
+    loss = _MATRICES * 4 * rows * min(rows + memory_size, _ROWS_AT_ONCE)
     weights = sum(4 * int(tf.size(variable)) for variable in encoder.variables)
-    return _PROGRAM + activations + batches + loss + (1 + slots) * weights
+    copies = 1 + slots + bool(memory_size)
+    # What is stored, what replaces it, and the negatives of the loss.
+    stored = 3 * 4 * memory_size * embedding_dim
+    return _PROGRAM + activations + batches + loss + stored + copies * weights
 
 
 def available_bytes():

@@ -19,6 +19,7 @@ _LOGS = (
     "embedding_std",
     "alignment",
     "uniformity",
+    "memory_filled",
     "supervised_loss",
     "supervised_acc",
     "weight_decay",
@@ -75,6 +76,9 @@ class SimCLR(CompiledModel):
             variables that the optimizer does not decay itself: the linear head's kernel
             with LARS, all except batch norm's with SGD and Adam, none with AdamW and
             LAMB.
+        memory: `NegativeMemory`, whose embeddings of earlier batches are further
+            negatives in training; None for those of the batch alone. It needs a loss
+            that takes negatives, as `NTXent` does.
 
     Call arguments:
         images: `[B, H, W, 3]` uint8 or float. With `augmentation`, they get its
@@ -103,6 +107,7 @@ class SimCLR(CompiledModel):
         micro_batch_size=None,
         ft_proj_selector=0,
         weight_decay=0.0,
+        memory=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -121,6 +126,7 @@ class SimCLR(CompiledModel):
         self.micro_batch_size = micro_batch_size
         self.ft_proj_selector = ft_proj_selector
         self.weight_decay = weight_decay
+        self.memory = memory
         self.linear_head = None
         self.draw_views = None  # what makes views of the `x` of a batch, if anything
         self._build_networks()
@@ -139,6 +145,8 @@ class SimCLR(CompiledModel):
         if self.num_classes is not None:
             self.linear_head = tf_models.LinearHead(self.num_classes)
             self.linear_head(hidden[self.ft_proj_selector])
+        if self.memory is not None:
+            self.memory.copy_networks(self.encoder, self.projection_head, size)
         self.built = True
 
     def call(self, images, training=False):
@@ -158,33 +166,48 @@ class SimCLR(CompiledModel):
     def train_step(self, data):
         """One step of the paper's algorithm 1; returns the running means."""
         views, labels = self._views(data)
-        return self._learn(_checks.several(views), labels)
+        views = _checks.several(views)
+        if self.memory is not None:
+            rows = _common.global_rows(views[0])
+            views = _checks.no_more_than_memory(views, rows, self.memory.size)
+        return self._learn(views, labels)
 
     def _learn_from_views(self, views, labels):
         # [B, 2, S, S, 3], and [B, V, s, s, 3] of small views
         views = [tf.stack(group, axis=1) for group in (views[:2], views[2:]) if group]
         variables = self._variables_to_train(labels)
         labels = self._with_hidden(labels)
+        negatives = self._exchange(views[0][:, 1])
         if self.micro_batch_size is None:
             with tf.GradientTape() as tape:
                 projections, hidden = self._embed(views)
-                loss, values = self._loss(projections, hidden, labels)
+                loss, values = self._loss(projections, hidden, labels, negatives)
             gradients = keras_compat.scaled_gradients(
                 tape, loss, variables, self.optimizer
             )
         else:
-            gradients, values = self._learn_in_pieces(views, labels, variables)
+            gradients, values = self._learn_in_pieces(
+                views, labels, negatives, variables
+            )
         values["gradient_norm"] = self._apply(gradients, variables)
         return _common.track(self._trackers, values)
 
-    def _learn_in_pieces(self, views, labels, variables):
+    def _exchange(self, images):
+        """Embeddings of earlier steps, for which those of this one are stored."""
+        if self.memory is None:
+            return None
+        return self.memory.exchange(
+            images, self.encoder, self.projection_head, self.micro_batch_size
+        )
+
+    def _learn_in_pieces(self, views, labels, negatives, variables):
         """`_learn_from_views` up to the gradients, with networks that see pieces."""
         pieces = _micro_batches.pieces_of(views[0], self.micro_batch_size)
         state = _common.moving_state([self.encoder, self.projection_head])
         projections, hidden = _micro_batches.embed(self._embed, views, pieces, state)
         with tf.GradientTape() as tape:
             tape.watch(projections)
-            loss, values = self._loss(projections, hidden, labels)
+            loss, values = self._loss(projections, hidden, labels, negatives)
         # Some act on the loss directly too: the linear head, and weight decay.
         of_projections, *direct = keras_compat.scaled_gradients(
             tape, loss, [projections, *variables], self.optimizer
@@ -226,11 +249,12 @@ class SimCLR(CompiledModel):
         pieces = _micro_batches.pieces_of(images, self.micro_batch_size)
         return _micro_batches.embed(embed, images, pieces, state=[])[0], labels
 
-    def _loss(self, projections, hidden, labels):
+    def _loss(self, projections, hidden, labels, negatives):
         """This replica's share of the loss, and the figures to track."""
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        contrast = self._contrast(*tf.unstack(projections[:, :2], axis=1), labels)
-        small = self._contrast_small(projections)
+        full = tf.unstack(projections[:, :2], axis=1)
+        contrast = self._contrast(*full, labels, negatives)
+        small = self._contrast_small(projections, negatives)
         supervised = self._supervise(hidden, labels)
         weight_decay = self._weight_decay_loss()
         of_views = [contrast["contrast_loss"][:, tf.newaxis], *small.values()]
@@ -240,7 +264,7 @@ class SimCLR(CompiledModel):
             loss += _common.global_mean(*supervised["supervised_loss"])
         loss += weight_decay / replicas
         values = {"loss": replicas * loss, "weight_decay": weight_decay}
-        figures = self._diagnose(projections[:, :2])
+        figures = self._diagnose(projections[:, :2], negatives)
         return loss, {**values, **contrast, **small, **figures, **supervised}
 
     def test_step(self, data):
@@ -325,13 +349,15 @@ class SimCLR(CompiledModel):
         _checks.require_label_kind(labels, self.num_classes)
         return _checks.labels(_common.sparse_labels(labels), self.num_classes)
 
-    def _contrast(self, view_a, view_b, labels):
+    def _contrast(self, view_a, view_b, labels, negatives=None):
         """Contrastive loss and metrics, each `[B]`, of projections `[B, E]`."""
         extras = {}
         if self._loss_needs_labels():
             extras["labels"] = labels
         if getattr(self.loss, "needs_step", False):
             extras["step"] = self.optimizer.iterations
+        if negatives is not None:
+            extras["negatives"] = negatives
         if not hasattr(self.loss, "call_with_metrics"):
             return {"contrast_loss": self.loss.call(view_a, view_b, **extras)}
         names = ("contrast_loss", "contrast_acc", "contrast_entropy")
@@ -341,7 +367,7 @@ class SimCLR(CompiledModel):
     def _loss_needs_labels(self):
         return getattr(self.loss, "needs_labels", False)
 
-    def _contrast_small(self, projections):
+    def _contrast_small(self, projections, negatives):
         """The loss `[b, V]` of small views, from projections `[b, 2 + V, E]`."""
         if projections.shape[1] == 2:
             return {}
@@ -351,14 +377,22 @@ class SimCLR(CompiledModel):
                 f"NTXent has, got {type(self.loss).__name__}."
             )
         full = tf.unstack(projections[:, :2], axis=1)
-        return {"small_view_loss": self.loss.of_small_views(projections[:, 2:], *full)}
+        extras = {} if negatives is None else {"negatives": negatives}
+        losses = self.loss.of_small_views(projections[:, 2:], *full, **extras)
+        return {"small_view_loss": losses}
 
-    def _diagnose(self, projections):
+    def _diagnose(self, projections, negatives):
         """Scalars that tell whether it learns, from this replica's `[b, 2, E]`."""
         figures = diagnostics.of_projections(projections)
+        filled = 0.0
+        if negatives is not None:
+            filled = tf.math.count_nonzero(
+                tf.reduce_any(negatives != 0, axis=1), dtype=tf.float32
+            )
+            figures["memory_filled"] = filled
         if isinstance(self.loss, NTXent):
             rows = _common.global_rows(projections)
-            figures["contrast_loss_chance"] = diagnostics.chance_loss(rows)
+            figures["contrast_loss_chance"] = diagnostics.chance_loss(rows, filled)
         return figures
 
     def _supervise(self, hidden, labels):
@@ -396,7 +430,9 @@ class SimCLR(CompiledModel):
     def get_config(self):
         return {
             **super().get_config(),
-            **_common.serialized(self, ("encoder", "projection_head", "augmentation")),
+            **_common.serialized(
+                self, ("encoder", "projection_head", "augmentation", "memory")
+            ),
             "num_classes": self.num_classes,
             "micro_batch_size": self.micro_batch_size,
             "ft_proj_selector": self.ft_proj_selector,

@@ -106,6 +106,10 @@ WRONG = {
     "--distribution=none, got 2: it is for mirrored.",
     "--jit_compile --micro_batch_size=9": "--jit_compile must be false with "
     "--micro_batch_size, got true.",
+    "--train_batch_size=8 --memory_size=7": "--memory_size must be 0 or at least "
+    "--train_batch_size=8, got 7.",
+    "--train_mode=finetune --from_scratch --memory_size=512": "--memory_size must be 0 "
+    "with --train_mode=finetune, got 512: it is for pretrain.",
     "--train_batch_size=8 --micro_batch_size=9": "--micro_batch_size must be at most "
     "--train_batch_size=8, got 9.",
     "--train_mode=finetune": "--train_mode=finetune needs --checkpoint, a folder or "

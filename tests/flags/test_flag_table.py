@@ -86,6 +86,8 @@ OURS = {
     "seed": None,
     "precision": "float32",
     "micro_batch_size": 0,
+    "memory_size": 0,
+    "memory_momentum": 0.999,
     "distribution": "auto",
     "num_cpu_replicas": 0,
     "jit_compile": False,
@@ -279,6 +281,8 @@ CHANGED = {
     "report_images": 50,
     "runs": None,  # of --mode=report
     "micro_batch_size": 0,  # of pretrain; see below
+    "memory_size": 0,  # of pretrain; see below
+    "memory_momentum": 0.99,
     "num_small_views": 0,  # of pretrain; see below
     "small_view_size": 48,
     "small_view_min_area": 0.1,
@@ -312,8 +316,10 @@ def test_a_config_gives_its_flags_back():
 
 def test_flags_of_devices_pieces_and_small_views_reach_their_field():
     arguments = ["--micro_batch_size=64", "--num_cpu_replicas=4"]
+    arguments += ["--memory_size=4096", "--memory_momentum=0.99"]
     config, _ = parse(*arguments, "--num_small_views=6", "--augment_on=device")
     assert config.train.micro_batch_size == 64
+    assert (config.train.memory_size, config.train.memory_momentum) == (4096, 0.99)
     assert config.augmentation.num_small_views == 6
     assert config.augmentation.augment_on == "device"
     assert config.devices.num_cpu_replicas == 4

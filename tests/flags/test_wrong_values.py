@@ -40,6 +40,7 @@ CONTRADICTIONS = {
     "from_scratch": [(), (FINETUNE, "--checkpoint=run")],
     "fine_tune_after_block": [(), ("--train_mode=distill", "--teacher=t")],
     "micro_batch_size": [("--train_mode=distill", "--teacher=t")],
+    "memory_size": [("--train_mode=distill", "--teacher=t"), ("--train_batch_size=8",)],
     "warmup_epochs": [("--train_epochs=1", "--train_steps=0")],
     "use_blur": [("--augmentation=crop",)],
     "num_cpu_replicas": [("--distribution=none",)],

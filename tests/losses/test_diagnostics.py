@@ -4,6 +4,7 @@ import scipy.stats
 import tensorflow as tf
 
 from simclr_tf.losses import (
+    NTXent,
     alignment,
     chance_loss,
     diagnostics,
@@ -120,3 +121,11 @@ def test_half_precision_is_computed_in_float32(dtype):
         np.testing.assert_array_equal(figure(views), figure(full))
     ours = alignment(views[:4], views[4:])
     np.testing.assert_array_equal(ours, alignment(full[:4], full[4:]))
+
+
+def test_chance_with_negatives_is_the_loss_where_these_are_all_alike_too():
+    same = tf.ones([4, 3])
+    found = NTXent(0.5).call(same, same, negatives=tf.ones([6, 3]))
+    np.testing.assert_allclose(found, [chance_loss(4, 6)] * 4, rtol=1e-5)
+    tensors = chance_loss(tf.constant(4), tf.constant(6.0))
+    np.testing.assert_allclose(tensors, np.log(13), rtol=1e-6)

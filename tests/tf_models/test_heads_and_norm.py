@@ -144,3 +144,10 @@ print("equal")
 def test_two_replicas_normalise_as_one(tmp_path):
     (tmp_path / "replicas.py").write_text(REPLICAS)
     assert "equal\n" in programs.run(str(tmp_path / "replicas.py"))
+
+
+@pytest.mark.parametrize("synchronized", [False, True])
+def test_config_of_batch_norm_says_over_what_it_is(synchronized):
+    norm = tf_models.BatchNormalization(synchronized=synchronized, momentum=0.7)
+    again = tf_models.BatchNormalization.from_config(norm.get_config())
+    assert (again.synchronized, again.momentum) == (synchronized, 0.7)

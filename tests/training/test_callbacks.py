@@ -292,6 +292,21 @@ def test_bounds_of_what_is_wrong(changed, first_loss, expected):
     assert list(found) == expected
 
 
+def test_a_memory_that_fills_is_no_failure_to_learn():
+    # Among 2 x 200 - 1 candidates at first, and 4096 more by now.
+    first_chance, chance = np.log(399), np.log(399 + 4096)
+    figures = FIGURES | {"contrast_loss_chance": chance, "memory_filled": 4096}
+    for loss, accuracy, expected in (
+        (4.9, 0.1, []),  # of 5.0 at first, which is 7.0 of now
+        (6.95, 0.1, ["no_learning"]),
+        (8.4, 0.008, []),
+        (8.4, 0.007, ["no_learning"]),  # a guess among 200 finds 0.005
+    ):
+        figures |= {"contrast_loss": loss, "contrast_acc": accuracy}
+        first = 5.0 if accuracy == 0.1 else np.inf
+        assert list(_problems.find(figures, first, 10, first_chance)) == expected, loss
+
+
 def test_figures_that_are_not_there_are_not_judged():
     assert _problems.find({"loss": 1.0, "supervised_acc": 0.0}, 1.0, None) == {}
     fit(callbacks.Diagnostics(after_steps=0, every=1, say=pytest.fail))

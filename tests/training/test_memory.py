@@ -31,6 +31,11 @@ def test_a_step_by_hand():
     pieces = memory.step_bytes(networks, [(2, 8)], batch_size=10, micro_batch_size=2)
     assert found - pieces == 16 * (kept + 2 * one)
     more = memory.step_bytes(networks, [(2, 8), (3, 8)], batch_size=10)
+    stored = memory.step_bytes(
+        networks, [(2, 8)], batch_size=10, memory_size=7, embedding_dim=3
+    )
+    more_of_loss = 4 * 4 * 20 * 7
+    assert stored - found == more_of_loss + 3 * 4 * 7 * 3 + weights
     assert more - found == 30 * (kept + 2 * one) + 9 * 10 * image
 
 

@@ -94,6 +94,17 @@ ABLATIONS = {
         },
         _DEMO,
     ),
+    "memory": Ablation(  # SimCLRv2, section 2, for batches that are small
+        {"memory_size": ["0", "256", "1024", "4096"], "seed": _SEEDS},
+        # As many images as in the demo, and a rate that small batches are used to.
+        (
+            *_DEMO,
+            "--train_batch_size=32",
+            "--train_steps=2400",
+            "--learning_rate_scaling=sqrt",
+            "--learning_rate=0.09375",
+        ),
+    ),
     "head": Ablation(  # figure 8
         {
             "proj_head_mode": ["none", "linear", "nonlinear"],
