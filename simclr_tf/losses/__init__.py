@@ -3,14 +3,16 @@
 from simclr_tf.losses.diagnostics import (
     alignment,
     chance_loss,
-    effective_rank,
     embedding_std,
+    hardest_negative,
+    likely_false_negatives,
     uniformity,
 )
 from simclr_tf.losses.distillation import distillation_loss
 from simclr_tf.losses.metrics import contrastive_accuracy, contrastive_entropy
 from simclr_tf.losses.nt_xent import NTXent, nt_xent
 from simclr_tf.losses.small_views import nt_xent_small_views
+from simclr_tf.losses.spectrum import effective_rank, singular_values
 
 __all__ = [
     "distillation_loss",
@@ -21,7 +23,10 @@ __all__ = [
     "contrastive_entropy",
     "effective_rank",
     "embedding_std",
+    "hardest_negative",
+    "likely_false_negatives",
     "nt_xent",
     "nt_xent_small_views",
+    "singular_values",
     "uniformity",
 ]

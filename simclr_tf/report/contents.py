@@ -78,6 +78,8 @@ class Contents:
         num_classes: Int or None, of the linear head or of the labels.
         step: Int, of the checkpoint.
         curves: Dict of `Curve` by tag.
+        spectra: Dict from the steps of checkpoints to singular values of features, or a
+            note.
         results_step: Int or None, the step that was evaluated.
         rows: Dict of figures of evaluators, from `read_results`.
         judged: `Sample` of the evaluation split, or a note.
@@ -100,6 +102,7 @@ class Contents:
     num_classes: int | None
     step: int
     curves: dict
+    spectra: dict | str
     results_step: int | None
     rows: dict
     judged: Sample | str

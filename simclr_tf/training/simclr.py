@@ -19,6 +19,8 @@ _LOGS = (
     "embedding_std",
     "alignment",
     "uniformity",
+    "hardest_negative",
+    "likely_false_negatives",
     "supervised_loss",
     "supervised_acc",
     "weight_decay",
