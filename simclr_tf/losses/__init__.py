@@ -1,5 +1,6 @@
 """NT-Xent, and metrics of the contrastive task."""
 
+from simclr_tf.losses.contrastive import ContrastiveLoss
 from simclr_tf.losses.diagnostics import (
     alignment,
     chance_loss,
@@ -15,12 +16,13 @@ from simclr_tf.losses.small_views import nt_xent_small_views
 from simclr_tf.losses.spectrum import effective_rank, singular_values
 
 __all__ = [
-    "distillation_loss",
+    "ContrastiveLoss",
     "NTXent",
     "alignment",
     "chance_loss",
     "contrastive_accuracy",
     "contrastive_entropy",
+    "distillation_loss",
     "effective_rank",
     "embedding_std",
     "hardest_negative",

@@ -9,6 +9,8 @@ row.
 
 import tensorflow as tf
 
+from simclr_tf.losses._rows import in_blocks, joined
+
 
 def compare(mine, temperature, gather, max_cells, max_cosine=None, with_metrics=False):
     """Cross-entropies of finding the other view, without holding all similarities.
@@ -69,14 +71,14 @@ def _forward(mine, everyone, temperature, block, in_range, with_metrics):
             log_sums = tf.reduce_logsumexp(logits, axis=1)
         return (_by_pair(log_sums - partner), _by_pair(log_sums), *metrics)
 
-    blocks = _blocks(mine, block)
+    blocks = in_blocks(mine, block)
     results = tf.map_fn(
         lambda item: of_block(*item),
         (tf.range(tf.shape(blocks)[0]), blocks),
         fn_output_signature=(tf.float32,) * 4,
         parallel_iterations=1,
     )
-    return [_joined(result, tf.shape(mine)[0]) for result in results]
+    return [joined(result, tf.shape(mine)[0]) for result in results]
 
 
 def _backward(mine, everyone, temperature, block, in_range, known):
@@ -106,96 +108,20 @@ def _backward(mine, everyone, temperature, block, in_range, known):
         shares = _with_cells(shares, itself, 0.0)
         return _by_pair(tf.matmul(shares, columns))
 
-    blocks = _blocks(mine, block)
+    blocks = in_blocks(mine, block)
     gradient = tf.map_fn(
         of_block,
         (
             tf.range(tf.shape(blocks)[0]),
             blocks,
-            _blocks(known[: tf.shape(mine)[0]], block),
+            in_blocks(known[: tf.shape(mine)[0]], block),
         ),
         fn_output_signature=tf.float32,
         parallel_iterations=1,
     )
-    gradient = _joined(gradient, tf.shape(mine)[0])
+    gradient = joined(gradient, tf.shape(mine)[0])
     weight = tf.reduce_sum(known[: tf.shape(mine)[0], :, 1], axis=1)  # [b]
     return (gradient - weight[:, tf.newaxis, tf.newaxis] * mine[:, ::-1]) / temperature
-
-
-def log_sums_of_others(small, everyone, max_cells):
-    """Logarithms of the sums of exponentials over the full views of other images.
-
-    Args:
-        small: Float32 `[b, V, E]`, rows of this replica's images, divided by the
-            temperature.
-        everyone: Float32 `[B, 2, E]`, the pairs of all replicas, those of this one
-            first.
-        max_cells: Int, most similarities that are held at a time.
-
-    Returns:
-        Float32 `[b, V]`, with gradients for both arguments. Without other images, the
-        lowest float and no gradient.
-    """
-    count, views = tf.shape(everyone)[0], tf.shape(small)[1]
-    block = _block(tf.shape(small)[0], (count * views + 1) // 2, max_cells)
-
-    def similarities(number, rows, columns):
-        """`[block, V, 2B]`, those to the own image ruled out."""
-        image = number * block + tf.range(block)
-        own = image[:, tf.newaxis] == tf.range(2 * count) // 2  # [block, 2B]
-        logits = tf.einsum("nve,ce->nvc", rows, columns)
-        return tf.where(own[:, tf.newaxis], logits.dtype.min, logits)
-
-    @tf.custom_gradient
-    def log_sums(small, everyone):
-        columns = tf.reshape(everyone, [-1, tf.shape(everyone)[-1]])  # [2B, E]
-        blocks = _blocks(small, block)
-        numbers = tf.range(tf.shape(blocks)[0])
-        found = tf.map_fn(
-            lambda item: tf.reduce_logsumexp(similarities(*item, columns), axis=-1),
-            (numbers, blocks),
-            fn_output_signature=tf.float32,
-            parallel_iterations=1,
-        )  # [blocks, block, V]
-
-        def gradient(upstream):
-            weights = _blocks(upstream, block)
-
-            def add(of_columns, item):
-                number, rows, log_sum, weight = item
-                shares = tf.exp(
-                    similarities(number, rows, columns) - log_sum[..., tf.newaxis]
-                )
-                shares *= weight[..., tf.newaxis]
-                of_rows = tf.einsum("nvc,ce->nve", shares, columns)
-                return of_columns + tf.einsum("nvc,nve->ce", shares, rows), of_rows
-
-            items = (numbers, blocks, found, weights)
-            of_columns, of_rows = _fold(add, tf.zeros_like(columns), items)
-            of_rows = _joined(of_rows, tf.shape(small)[0])
-            return of_rows, tf.reshape(of_columns, tf.shape(everyone))
-
-        return _joined(found, tf.shape(small)[0]), gradient
-
-    return log_sums(small, everyone)
-
-
-def _fold(add, state, items):
-    """Repeats `state, output = add(state, item)`; returns the state and all outputs."""
-    count = tf.shape(items[0])[0]
-    outputs = tf.TensorArray(items[1].dtype, count, element_shape=items[1].shape[1:])
-
-    def step(number, state, outputs):
-        state, output = add(state, [tf.gather(item, number) for item in items])
-        return number + 1, state, outputs.write(number, output)
-
-    _, state, outputs = tf.while_loop(
-        lambda number, *_: number < count,
-        step,
-        (0, state, outputs),
-        parallel_iterations=1,
-    )
-    return state, outputs.stack()
 
 
 def _metrics(across, partner):
@@ -211,18 +137,6 @@ def _block(rows, count, max_cells):
     block = tf.clip_by_value(max_cells // (4 * count), 1, tf.maximum(rows, 1))
     static = tf.get_static_value(block)
     return block if static is None else int(static)
-
-
-def _blocks(pairs, block):
-    """`[b, ...]` as `[blocks, block, ...]`, filled up with zeros."""
-    fill = [[0, -tf.shape(pairs)[0] % block]]
-    pairs = tf.pad(pairs, fill + [[0, 0]] * (pairs.shape.rank - 1))
-    return tf.reshape(pairs, tf.concat([[-1, block], tf.shape(pairs)[1:]], axis=0))
-
-
-def _joined(blocks, rows):
-    """`[rows, ...]` of `[blocks, block, ...]`."""
-    return tf.reshape(blocks, tf.concat([[-1], tf.shape(blocks)[2:]], axis=0))[:rows]
 
 
 def _by_view(pairs):

@@ -1,11 +1,10 @@
 """NT-Xent, the normalised temperature-scaled cross-entropy of SimCLR."""
 
-import math
-
 import tensorflow as tf
 from tensorflow import keras
 
-from simclr_tf.losses import _blockwise, metrics
+from simclr_tf.losses import _blockwise, _pairs, _rows, metrics
+from simclr_tf.losses.contrastive import ContrastiveLoss
 from simclr_tf.losses.small_views import nt_xent_small_views
 
 # Cells of the largest matrix of similarities that is made at once: 16 MB.
@@ -40,14 +39,14 @@ def nt_xent(view_a, view_b, temperature=0.1, hidden_norm=True):
 
     Reference: Chen et al. 2020, https://arxiv.org/abs/2002.05709, equation 1.
     """
-    _check_temperature(temperature)
-    pairs = _pairs(view_a, view_b, hidden_norm)
-    losses, _, _ = _compare(pairs, temperature, hidden_norm)  # [B, 2]
+    _pairs.require_temperature(temperature)
+    pairs = _pairs.pairs_of(view_a, view_b, hidden_norm)
+    losses, *_ = _compare(pairs, temperature, 1.0 if hidden_norm else None)  # [B, 2]
     return tf.concat([losses[:, 0], losses[:, 1]], axis=0)
 
 
 @keras.utils.register_keras_serializable(package="simclr_tf")
-class NTXent(keras.losses.Loss):
+class NTXent(ContrastiveLoss):
     """`nt_xent` as a Keras loss; under a strategy, negatives come from all replicas.
 
     Args:
@@ -58,6 +57,10 @@ class NTXent(keras.losses.Loss):
     Call arguments:
         view_a: Float tensor `[b, E]`, this replica's projections of the first views.
         view_b: Float tensor `[b, E]`, those of the second views.
+        labels: Not read.
+        negatives: Float tensor `[M, E]` or None, more candidates for every row, see
+            `ContrastiveLoss`.
+        temperature: Float32 scalar tensor or None, instead of the loss's own.
 
     Returns:
         `call` returns float32 `[b]` in nats, for each image the mean of its two rows,
@@ -78,51 +81,51 @@ class NTXent(keras.losses.Loss):
     Reference: Chen et al. 2020, https://arxiv.org/abs/2002.05709, algorithm 1.
     """
 
+    takes_negatives = True
+
     def __init__(self, temperature=0.1, hidden_norm=True, name="nt_xent", **kwargs):
         super().__init__(name=name, **kwargs)
-        _check_temperature(temperature)
+        _pairs.require_temperature(temperature)
         self.temperature = temperature
         self.hidden_norm = hidden_norm
 
-    def call(self, view_a, view_b):
-        losses, _, _ = self._compare_with_all(view_a, view_b, with_metrics=False)
-        return losses
-
-    def call_with_metrics(self, view_a, view_b):
-        """The loss and the contrastive metrics from the same similarities.
-
-        Args:
-            view_a: Float tensor `[b, E]`.
-            view_b: Float tensor `[b, E]`.
-
-        Returns:
-            `(losses, accuracies, entropies)`, each float32 `[b]`: what `call` gives,
-            and `contrastive_accuracy` and `contrastive_entropy` among the images of all
-            replicas.
-        """
-        return self._compare_with_all(view_a, view_b, with_metrics=True)
-
-    def of_small_views(self, small, view_a, view_b):
+    def of_small_views(self, small, view_a, view_b, negatives=None, temperature=None):
         """The loss of multi-crop's small views against the full views of all replicas.
 
         Args:
             small: Float tensor `[b, V, E]`.
             view_a: Float tensor `[b, E]`.
             view_b: Float tensor `[b, E]`.
+            negatives: Float tensor `[M, E]` or None, as in `call`.
+            temperature: Float32 scalar tensor or None, as in `call`.
 
         Returns:
             Float32 `[b, V]`, see `nt_xent_small_views`.
         """
-        gather = tf.identity if _replicas() == 1 else _gathered
         return nt_xent_small_views(
-            small, view_a, view_b, self.temperature, self.hidden_norm, gather
+            small,
+            view_a,
+            view_b,
+            self.temperature if temperature is None else temperature,
+            self.hidden_norm,
+            _pairs.gathered,
+            negatives,
         )
 
-    def _compare_with_all(self, view_a, view_b, with_metrics):
-        pairs = _pairs(view_a, view_b, self.hidden_norm)
+    def _compare(self, view_a, view_b, labels, negatives, temperature, with_metrics):
+        pairs = _pairs.pairs_of(view_a, view_b, self.hidden_norm)
+        own, max_cosine = self.temperature, 1.0 if self.hidden_norm else None
+        if temperature is not None:
+            # By the square root on both sides the gradient reaches it through both.
+            pairs, own, max_cosine = pairs / tf.sqrt(temperature), 1.0, None
         losses, *of_images = _compare(
-            pairs, self.temperature, self.hidden_norm, _gathered, with_metrics
+            pairs, own, max_cosine, _pairs.gathered, with_metrics
         )
+        if negatives is not None:
+            negatives, filled = _pairs.negatives_of(negatives, self.hidden_norm)
+            if temperature is not None:
+                negatives /= tf.sqrt(temperature)
+            losses = _with_negatives(losses, pairs / own, pairs, negatives, filled)
         return (tf.reduce_mean(losses, axis=1), *of_images)
 
     def get_config(self):
@@ -133,27 +136,36 @@ class NTXent(keras.losses.Loss):
         }
 
 
-def _pairs(view_a, view_b, hidden_norm):
-    """Float32 `[B, 2, E]`: the two views of each image, side by side."""
-    view_a, view_b = tf.convert_to_tensor(view_a), tf.convert_to_tensor(view_b)
-    matrices = view_a.shape.rank in (None, 2) and view_b.shape.rank in (None, 2)
-    if not matrices or not view_a.shape.is_compatible_with(view_b.shape):
-        raise ValueError(
-            "`view_a` and `view_b` must be matrices [B, E] of one shape, got "
-            f"{view_a.shape} and {view_b.shape}."
-        )
-    # float32, because exponentials of cosines / temperature pass float16's range.
-    pairs = tf.cast(tf.stack([view_a, view_b], axis=1), tf.float32)
-    return tf.math.l2_normalize(pairs, axis=-1) if hidden_norm else pairs
+def _with_negatives(losses, rows, pairs, negatives, filled):
+    """Cross-entropies of each row with negatives as further candidates.
+
+    `-ln(e^s / (sum + more)) = ln(e^loss + e^(ln more - s))`, where `s` is the
+    similarity to the other view and `loss = ln sum - s`.
+
+    Args:
+        losses: Float32 `[b, 2]`, the cross-entropies without them.
+        rows: Float32 `[b, 2, E]`, the pairs divided by the temperature.
+        pairs: Float32 `[b, 2, E]`.
+        negatives: Float32 `[M, E]`.
+        filled: Bool `[M]`, which of them count.
+
+    Returns:
+        Float32 `[b, 2]`.
+    """
+    similarity = tf.reduce_sum(rows[:, 0] * pairs[:, 1], axis=1)  # [b]
+    rows = tf.reshape(rows, [-1, tf.shape(rows)[-1]])
+    more = _rows.log_sums(rows, negatives, lambda numbers: filled)
+    more = tf.reshape(more, [-1, 2]) - similarity[:, tf.newaxis]
+    return _pairs.log_add(losses, more)
 
 
-def _compare(pairs, temperature, hidden_norm, gather=None, with_metrics=False):
+def _compare(pairs, temperature, max_cosine, gather=None, with_metrics=False):
     """Cross-entropies of finding the other view of each row's image.
 
     Args:
         pairs: Float32 `[b, 2, E]`, those of this replica.
         temperature: Positive float.
-        hidden_norm: Bool, whether rows have length 1.
+        max_cosine: Float or None, bound of the similarities, if it is known.
         gather: Callable from `[b, ...]` to the rows `[B, ...]` of all replicas, this
             one's first; None compares with `pairs` alone.
         with_metrics: Bool, whether accuracies and entropies are wanted.
@@ -162,7 +174,7 @@ def _compare(pairs, temperature, hidden_norm, gather=None, with_metrics=False):
         `(losses, accuracies, entropies)`: float32 `[b, 2]`, `[b]`, `[b]`; the last two
         are meaningless without metrics.
     """
-    if gather is None or _replicas() == 1:
+    if gather is None or _pairs.num_replicas() == 1:
         count = pairs.shape[0]
         if count is not None and (2 * count) ** 2 <= _MAX_CELLS:
             return _compare_at_once(pairs, temperature, with_metrics)
@@ -172,7 +184,7 @@ def _compare(pairs, temperature, hidden_norm, gather=None, with_metrics=False):
         temperature,
         gather,
         _MAX_CELLS,
-        max_cosine=1.0 if hidden_norm else None,
+        max_cosine=max_cosine,
         with_metrics=with_metrics,
     )
 
@@ -209,24 +221,3 @@ def _logits(pairs, temperature):
     logits = tf.matmul(rows / temperature, rows, transpose_b=True)
     nothing = tf.fill([tf.shape(rows)[0]], logits.dtype.min)
     return tf.linalg.set_diag(logits, nothing)
-
-
-def _gathered(rows):
-    """Rows `[B, ...]` of all replicas, this replica's `[b, ...]` first."""
-    context = tf.distribute.get_replica_context()
-    counts = context.all_gather(tf.shape(rows)[:1], axis=0)  # [replicas]
-    before = tf.cumsum(counts, exclusive=True)[context.replica_id_in_sync_group]
-    everyone = tf.roll(context.all_gather(rows, axis=0), -before, axis=0)
-    return tf.ensure_shape(everyone, [None, *rows.shape[1:]])
-
-
-def _replicas():
-    context = tf.distribute.get_replica_context()
-    return 1 if context is None else context.num_replicas_in_sync
-
-
-def _check_temperature(temperature):
-    if not (temperature > 0 and math.isfinite(temperature)):
-        raise ValueError(
-            f"`temperature` must be positive and finite, got {temperature}."
-        )

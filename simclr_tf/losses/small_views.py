@@ -2,14 +2,17 @@
 
 import tensorflow as tf
 
-from simclr_tf.losses import _blockwise
-
-# Cells of the largest matrix of similarities that is made at once: 16 MB.
-_MAX_CELLS = 2**22
+from simclr_tf.losses import _pairs, _rows
 
 
 def nt_xent_small_views(
-    small, view_a, view_b, temperature=0.1, hidden_norm=True, gather=tf.identity
+    small,
+    view_a,
+    view_b,
+    temperature=0.1,
+    hidden_norm=True,
+    gather=tf.identity,
+    negatives=None,
 ):
     """SimCLR loss of small views: pick a full view of the same image.
 
@@ -31,10 +34,13 @@ def nt_xent_small_views(
         small: Float tensor `[b, V, E]`; row i shows the same image as `view_a[i]`.
         view_a: Float tensor `[b, E]`, the first full views.
         view_b: Float tensor `[b, E]`, the second ones.
-        temperature: Positive float dividing the similarities.
+        temperature: Positive float dividing the similarities, or a float32 scalar
+            tensor.
         hidden_norm: Bool, whether rows are scaled to length 1 first.
         gather: Callable from `[b, ..]` to the rows `[B, ..]` of all replicas, this
             one's first, through which gradients flow.
+        negatives: Float tensor `[M, E]` or None, more negatives, without a gradient;
+            rows of zeros are left out.
 
     Returns:
         Float32 tensor `[b, V]` in nats.
@@ -55,14 +61,38 @@ def nt_xent_small_views(
     small = tf.convert_to_tensor(small)
     if small.shape.rank != 3:
         raise ValueError(f"`small` must be of shape [b, V, E], got {small.shape}.")
-    # float32, because exponentials of cosines / temperature pass float16's range.
-    small = tf.cast(small, tf.float32)
-    full = tf.cast(tf.stack([view_a, view_b], axis=1), tf.float32)  # [b, 2, E]
-    if hidden_norm:
-        small = tf.math.l2_normalize(small, axis=-1)
-        full = tf.math.l2_normalize(full, axis=-1)
-    small /= temperature
+    small = _pairs.scaled(small, hidden_norm) / temperature
+    full = _pairs.pairs_of(view_a, view_b, hidden_norm)  # [b, 2, E]
     own = tf.matmul(small, full, transpose_b=True)  # [b, V, 2]
-    others = _blockwise.log_sums_of_others(small, gather(full), _MAX_CELLS)  # [b, V]
+    others = _log_sums_of_others(small, gather(full))  # [b, V]
+    if negatives is not None:
+        negatives, filled = _pairs.negatives_of(negatives, hidden_norm)
+        rows = tf.reshape(small, [-1, small.shape[-1]])
+        more = _rows.log_sums(rows, negatives, lambda numbers: filled)
+        others = _pairs.log_add(others, tf.reshape(more, tf.shape(others)))
     # -ln(e^own / (e^own + e^others)) = ln(1 + e^(others - own))
     return tf.reduce_mean(tf.nn.softplus(others[..., tf.newaxis] - own), axis=-1)
+
+
+def _log_sums_of_others(small, everyone):
+    """Logarithms of the sums of exponentials over the full views of other images.
+
+    Args:
+        small: Float32 `[b, V, E]`, rows of this replica's images, divided by the
+            temperature.
+        everyone: Float32 `[B, 2, E]`, the pairs of all replicas, those of this one
+            first.
+
+    Returns:
+        Float32 `[b, V]`, with gradients for both arguments. Without other images, the
+        lowest float and no gradient.
+    """
+    views, dim = small.shape[1:]
+    columns = tf.reshape(everyone, [-1, dim])  # [2B, E], image by image
+    image_of_column = tf.range(tf.shape(columns)[0]) // 2
+
+    def others(numbers):
+        return (numbers // views)[:, tf.newaxis] != image_of_column
+
+    sums = _rows.log_sums(tf.reshape(small, [-1, dim]), columns, others)
+    return tf.reshape(sums, [-1, views])

@@ -139,6 +139,19 @@ def require_label_kind(labels, num_classes):
         )
 
 
+def require_labels_of_images(labels, loss):
+    """Refuses batches without labels of the images themselves, which `loss` needs."""
+    came = "no labels"
+    if isinstance(labels, (tuple, list)):
+        came = "other images with labels"
+    elif labels is not None:
+        return
+    raise UserError(
+        f"{type(loss).__name__} needs a label for each image, -1 where it is not "
+        f"known, got {came}: pass (images, labels), or another loss to `compile`."
+    )
+
+
 def require_arrays(images, labels, batch_size, num_classes=None):
     """Refuses arrays whose problems can be seen before a step; labels may be None.
 

@@ -40,10 +40,10 @@ class SimCLR(CompiledModel):
     in colour or grey: NumPy arrays, or a `tf.data.Dataset` of batches or of single
     images (which are then batched, `batch_size` at a time). Labels, `[B]` indices (-1:
     not known) or `[B, K]` one-hot, are optional and only train a linear head on stopped
-    gradients. Other images and labels are refused, except on a TPU, where values are
-    not checked. Instead of labels, the data may have a batch of other images with
-    labels, `(images, (other_images, labels))`: the head then learns from these, which
-    the encoder processes as in evaluation.
+    gradients, unless the loss needs them, as `SupCon` does. Other images and labels are
+    refused, except on a TPU, where values are not checked. Instead of labels, the data
+    may have a batch of other images with labels, `(images, (other_images, labels))`:
+    the head then learns from these, which the encoder processes as in evaluation.
 
     Views after the first two are the small views of multi-crop, all of one smaller
     size. The loss is then `(L + sum of S_v) / (V + 1)`, where `L` is the loss of the
@@ -231,7 +231,7 @@ class SimCLR(CompiledModel):
     def _loss(self, projections, hidden, labels):
         """This replica's share of the loss, and the figures to track."""
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        contrast = self._contrast(*tf.unstack(projections[:, :2], axis=1))
+        contrast = self._contrast(*tf.unstack(projections[:, :2], axis=1), labels)
         small = self._contrast_small(projections)
         supervised = self._supervise(hidden, labels)
         weight_decay = self._weight_decay_loss()
@@ -257,7 +257,7 @@ class SimCLR(CompiledModel):
         features = self.features(seen)
         projections = self._stages(features, training=False)[-1]
         several = tf.cast(_common.global_rows(projections) > 2, tf.float32)
-        values = self._contrast(*tf.split(projections, 2))
+        values = self._contrast(*tf.split(projections, 2), labels)
         # An image that is alone in its batch has nothing to be told from.
         values = {
             name: (figure, several * tf.ones_like(figure))
@@ -311,7 +311,9 @@ class SimCLR(CompiledModel):
                 f"((view_a, view_b), labels), got {data}."
             )
         views = tuple(_checks.views(_common.as_unit_range(view)) for view in views)
-        if labels is None or self.num_classes is None:
+        if self._loss_needs_labels():
+            _checks.require_labels_of_images(labels, self.loss)
+        elif labels is None or self.num_classes is None:
             return views, None
         if isinstance(labels, (tuple, list)):
             images, labels = labels
@@ -320,16 +322,22 @@ class SimCLR(CompiledModel):
 
     def _checked(self, labels):
         """Class indices `[B]` from labels in either form, checked for their range."""
+        if self.num_classes is None:  # of a loss; it only asks which are equal
+            return _common.sparse_labels(labels)
         _checks.require_label_kind(labels, self.num_classes)
         return _checks.labels(_common.sparse_labels(labels), self.num_classes)
 
-    def _contrast(self, view_a, view_b):
+    def _contrast(self, view_a, view_b, labels):
         """Contrastive loss and metrics, each `[B]`, of projections `[B, E]`."""
+        extras = {"labels": labels} if self._loss_needs_labels() else {}
         if not hasattr(self.loss, "call_with_metrics"):
-            return {"contrast_loss": self.loss.call(view_a, view_b)}
+            return {"contrast_loss": self.loss.call(view_a, view_b, **extras)}
         names = ("contrast_loss", "contrast_acc", "contrast_entropy")
-        figures = self.loss.call_with_metrics(view_a, view_b)
+        figures = self.loss.call_with_metrics(view_a, view_b, **extras)
         return dict(zip(names, figures, strict=True))
+
+    def _loss_needs_labels(self):
+        return getattr(self.loss, "needs_labels", False)
 
     def _contrast_small(self, projections):
         """The loss `[b, V]` of small views, from projections `[b, 2 + V, E]`."""

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from simclr_tf import losses
-from simclr_tf.losses import small_views
+from simclr_tf.losses import _rows
 
 SMALL = np.random.RandomState(0).randn(5, 3, 4).astype("float32")
 A, B = np.random.RandomState(1).randn(2, 5, 4).astype("float32")
@@ -39,7 +39,7 @@ def literal(small, view_a, view_b, temperature, hidden_norm=True):
 def test_values_and_gradients_are_those_of_the_formula(
     max_cells, hidden_norm, monkeypatch
 ):
-    monkeypatch.setattr(small_views, "_MAX_CELLS", max_cells)
+    monkeypatch.setattr(_rows, "MAX_CELLS", max_cells)
     views = [tf.constant(view) for view in (SMALL, A, B)]
     found = []
     for loss in (losses.nt_xent_small_views, literal):
