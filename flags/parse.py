@@ -16,6 +16,7 @@ from flags import (
     model,
     report,
     runtime,
+    temperature,
     training,
 )
 from flags.values import FLAGS, run_checks
@@ -32,7 +33,7 @@ from simclr_tf.experiment.config import (
     TrainConfig,
 )
 
-_THEMES = (runtime, data, model, training, evaluation, export, report)
+_THEMES = (runtime, data, model, training, temperature, evaluation, export, report)
 _PRESETS = os.path.join(os.path.dirname(__file__), "presets")
 # Steps win over epochs, but those of a recipe do not win over epochs that are given.
 _STEPS_OF = {"train_epochs": "train_steps", "checkpoint_epochs": "checkpoint_steps"}

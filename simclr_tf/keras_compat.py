@@ -13,6 +13,8 @@ import tensorflow as tf
 from tensorflow import keras
 
 IS_KERAS_3 = hasattr(keras, "ops")
+# Of `add_weight`, the `aggregation` of what replicas assign.
+MEAN = "mean" if IS_KERAS_3 else tf.VariableAggregation.MEAN
 
 if not IS_KERAS_3:
     # In `fit` of Keras 2 AutoGraph converts whatever a step calls, which takes seconds.

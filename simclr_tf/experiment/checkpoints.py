@@ -16,6 +16,7 @@ from simclr_tf.experiment.config import (
     ModelConfig,
 )
 from simclr_tf.literal_paths import literal
+from simclr_tf.training.temperature import LearnedTemperature
 
 FORMAT = 2  # of what a checkpoint holds; a reader refuses those of a higher number
 
@@ -218,6 +219,7 @@ def contents(model, about):
         model=_networks(model.encoder, model.projection_head, model.linear_head),
         optimizer=keras_compat.optimizer_state(model.optimizer),
         config=about,
+        **_learned_temperature(model),
     )
 
 
@@ -236,12 +238,19 @@ def restore(prefix, model):
         )
     networks = _networks(model.encoder, model.projection_head, model.linear_head)
     state = keras_compat.optimizer_state(model.optimizer)
-    _read(prefix, model=networks, optimizer=state)
+    _read(prefix, model=networks, optimizer=state, **_learned_temperature(model))
 
 
 def fill(prefix, encoder, projection_head=None, linear_head=None):
     """Fills only networks from a checkpoint."""
     _read(prefix, model=_networks(encoder, projection_head, linear_head))
+
+
+def _learned_temperature(model):
+    """The part of a checkpoint that is not of the networks, if there is one."""
+    temperature = getattr(model, "temperature", None)
+    is_learned = isinstance(temperature, LearnedTemperature)
+    return {"temperature": temperature} if is_learned else {}
 
 
 def _networks(encoder, projection_head, linear_head):

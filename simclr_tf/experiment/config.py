@@ -97,6 +97,11 @@ class TrainConfig:
     weight_decay: float = 1e-6
     momentum: float = 0.9
     temperature: float = 0.1
+    learn_temperature: bool = False
+    temperature_min: float = 0.01
+    temperature_max: float = 1.0
+    temperature_start: float | None = None
+    temperature_warmup_steps: int = 0
     hidden_norm: bool = True
     lineareval_while_pretraining: bool = True
     fine_tune_after_block: int = -1

@@ -13,6 +13,7 @@ from simclr_tf.losses import NTXent
 from simclr_tf.training.classifier import Classifier
 from simclr_tf.training.distillation import Distillation
 from simclr_tf.training.simclr import SimCLR
+from simclr_tf.training.temperature import LearnedTemperature, TemperatureWarmup
 
 
 def build_encoder(config):
@@ -129,7 +130,19 @@ def _simclr(config, num_classes):
         micro_batch_size=train.micro_batch_size or None,
         ft_proj_selector=train.ft_proj_selector,
         weight_decay=train.weight_decay,
+        temperature=_temperature(train),
     )
+
+
+def _temperature(train):
+    """The temperature of `SimCLR`; None if it does not change."""
+    if train.learn_temperature:
+        bounds = train.temperature_min, train.temperature_max
+        return LearnedTemperature(train.temperature, *bounds)
+    if train.temperature_warmup_steps:
+        steps = train.temperature_warmup_steps
+        return TemperatureWarmup(train.temperature_start, train.temperature, steps)
+    return None
 
 
 def _classifier(config, num_classes):

@@ -53,6 +53,7 @@ _VARIABLES = {
     "lineareval_while_pretraining",
     "fine_tune_after_block",
     "ft_proj_selector",
+    "learn_temperature",
 }
 
 
@@ -69,7 +70,9 @@ def require_same_run(config, prefix, found, about, say):
     Raises:
         UserError: With a table of the differences.
     """
-    then, now = found.get("flags", {}), config.flags()
+    # Checkpoints that do not say it have no variable for it.
+    then = {"learn_temperature": False, **found.get("flags", {})}
+    now = config.flags()
     changed = {
         name: (then[name], now[name])
         for name in then

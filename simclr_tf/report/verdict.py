@@ -117,6 +117,7 @@ def _problems_of(evidence):
         "contrast_loss_chance",
         "contrast_acc",
         "supervised_acc",
+        "temperature",
     )
     figures = {name: evidence.last(name) for name in names}
     figures = {name: value for name, value in figures.items() if value is not None}

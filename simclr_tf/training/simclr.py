@@ -8,6 +8,7 @@ from simclr_tf import keras_compat
 from simclr_tf.losses import NTXent, diagnostics
 from simclr_tf.training import _batching, _checks, _common, _micro_batches
 from simclr_tf.training._compiled import CompiledModel
+from simclr_tf.training.temperature import LearnedTemperature, require
 
 _LOGS = (
     "loss",
@@ -16,6 +17,7 @@ _LOGS = (
     "contrast_acc",
     "contrast_entropy",
     "small_view_loss",
+    "temperature",
     "embedding_std",
     "alignment",
     "uniformity",
@@ -28,6 +30,7 @@ _LOGS = (
     "label_top_1_accuracy",
     "label_top_5_accuracy",
 )
+_SERIALIZED = ("encoder", "projection_head", "augmentation", "temperature")
 
 
 @keras.utils.register_keras_serializable(package="simclr_tf")
@@ -77,6 +80,11 @@ class SimCLR(CompiledModel):
             variables that the optimizer does not decay itself: the linear head's kernel
             with LARS, all except batch norm's with SGD and Adam, none with AdamW and
             LAMB.
+        temperature: A temperature that changes, instead of the loss's own:
+            `simclr_tf.training.LearnedTemperature`, or a schedule from the number of
+            steps so far to the temperature, such as
+            `simclr_tf.training.TemperatureWarmup`. It is logged as `temperature`. None
+            for the loss's own.
 
     Call arguments:
         images: `[B, H, W, 3]` uint8 or float. With `augmentation`, they get its
@@ -105,6 +113,7 @@ class SimCLR(CompiledModel):
         micro_batch_size=None,
         ft_proj_selector=0,
         weight_decay=0.0,
+        temperature=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -116,6 +125,7 @@ class SimCLR(CompiledModel):
             )
         if weight_decay < 0:
             raise ValueError(f"`weight_decay` must be >= 0, got {weight_decay}.")
+        require(temperature)
         self.encoder = encoder
         self.projection_head = projection_head
         self.augmentation = _one_or_more(augmentation)
@@ -123,6 +133,7 @@ class SimCLR(CompiledModel):
         self.micro_batch_size = micro_batch_size
         self.ft_proj_selector = ft_proj_selector
         self.weight_decay = weight_decay
+        self.temperature = temperature
         self.linear_head = None
         self.draw_views = None  # what makes views of the `x` of a batch, if anything
         self._build_networks()
@@ -142,6 +153,21 @@ class SimCLR(CompiledModel):
             self.linear_head = tf_models.LinearHead(self.num_classes)
             self.linear_head(hidden[self.ft_proj_selector])
         self.built = True
+
+    def compile(self, *args, **kwargs):
+        """Sets how the model is trained, see `CompiledModel.compile`.
+
+        Raises:
+            ValueError: If an argument does not fit, or the loss cannot use the model's
+                `temperature`.
+        """
+        super().compile(*args, **kwargs)
+        usable = getattr(self.loss, "takes_temperature", False)
+        if self.temperature is not None and not usable:
+            raise ValueError(
+                "`loss` must take a temperature, as NTXent does, where the model has "
+                f"one of its own, got {type(self.loss).__name__}."
+            )
 
     def call(self, images, training=False):
         return self.features(self._for_encoder(images), training)
@@ -231,8 +257,11 @@ class SimCLR(CompiledModel):
     def _loss(self, projections, hidden, labels):
         """This replica's share of the loss, and the figures to track."""
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        contrast = self._contrast(*tf.unstack(projections[:, :2], axis=1), labels)
-        small = self._contrast_small(projections)
+        temperature = self._current_temperature()
+        contrast = self._contrast(
+            *tf.unstack(projections[:, :2], axis=1), labels, temperature
+        )
+        small = self._contrast_small(projections, temperature)
         supervised = self._supervise(hidden, labels)
         weight_decay = self._weight_decay_loss()
         of_views = [contrast["contrast_loss"][:, tf.newaxis], *small.values()]
@@ -242,6 +271,8 @@ class SimCLR(CompiledModel):
             loss += _common.global_mean(*supervised["supervised_loss"])
         loss += weight_decay / replicas
         values = {"loss": replicas * loss, "weight_decay": weight_decay}
+        if temperature is not None:
+            values["temperature"] = temperature
         figures = self._diagnose(projections[:, :2])
         return loss, {**values, **contrast, **small, **figures, **supervised}
 
@@ -257,7 +288,9 @@ class SimCLR(CompiledModel):
         features = self.features(seen)
         projections = self._stages(features, training=False)[-1]
         several = tf.cast(_common.global_rows(projections) > 2, tf.float32)
-        values = self._contrast(*tf.split(projections, 2), labels)
+        values = self._contrast(
+            *tf.split(projections, 2), labels, self._current_temperature()
+        )
         # An image that is alone in its batch has nothing to be told from.
         values = {
             name: (figure, several * tf.ones_like(figure))
@@ -327,9 +360,17 @@ class SimCLR(CompiledModel):
         _checks.require_label_kind(labels, self.num_classes)
         return _checks.labels(_common.sparse_labels(labels), self.num_classes)
 
-    def _contrast(self, view_a, view_b, labels):
+    def _current_temperature(self):
+        """The temperature of this step, a float32 scalar; None for the loss's own."""
+        if self.temperature is None:
+            return None
+        return self.temperature(tf.convert_to_tensor(self.optimizer.iterations))
+
+    def _contrast(self, view_a, view_b, labels, temperature):
         """Contrastive loss and metrics, each `[B]`, of projections `[B, E]`."""
         extras = {"labels": labels} if self._loss_needs_labels() else {}
+        if temperature is not None:
+            extras["temperature"] = temperature
         if not hasattr(self.loss, "call_with_metrics"):
             return {"contrast_loss": self.loss.call(view_a, view_b, **extras)}
         names = ("contrast_loss", "contrast_acc", "contrast_entropy")
@@ -339,7 +380,7 @@ class SimCLR(CompiledModel):
     def _loss_needs_labels(self):
         return getattr(self.loss, "needs_labels", False)
 
-    def _contrast_small(self, projections):
+    def _contrast_small(self, projections, temperature):
         """The loss `[b, V]` of small views, from projections `[b, 2 + V, E]`."""
         if projections.shape[1] == 2:
             return {}
@@ -349,7 +390,9 @@ class SimCLR(CompiledModel):
                 f"NTXent has, got {type(self.loss).__name__}."
             )
         full = tf.unstack(projections[:, :2], axis=1)
-        return {"small_view_loss": self.loss.of_small_views(projections[:, 2:], *full)}
+        extras = {} if temperature is None else {"temperature": temperature}
+        losses = self.loss.of_small_views(projections[:, 2:], *full, **extras)
+        return {"small_view_loss": losses}
 
     def _diagnose(self, projections):
         """Scalars that tell whether it learns, from this replica's `[b, 2, E]`."""
@@ -389,12 +432,14 @@ class SimCLR(CompiledModel):
         variables = variables + self.projection_head.trainable_variables
         if labels is not None and self.linear_head is not None:
             variables = variables + self.linear_head.trainable_variables
+        if isinstance(self.temperature, LearnedTemperature):
+            variables = variables + self.temperature.trainable_variables
         return variables
 
     def get_config(self):
         return {
             **super().get_config(),
-            **_common.serialized(self, ("encoder", "projection_head", "augmentation")),
+            **_common.serialized(self, _SERIALIZED),
             "num_classes": self.num_classes,
             "micro_batch_size": self.micro_batch_size,
             "ft_proj_selector": self.ft_proj_selector,

@@ -76,7 +76,7 @@ ABLATIONS = {
     "augmentation_pairs": Ablation(  # figure 5
         {"first": _WORDS, "second": _WORDS, "seed": _SEEDS}, _DEMO, _pair
     ),
-    "temperature_x_batch": Ablation(  # table 5 and figure 9
+    "temperature_x_batch": Ablation(  # figure 9
         {
             "temperature": ["0.05", "0.1", "0.2", "0.5", "1"],
             "train_batch_size": ["64", "128", "256", "512"],
@@ -84,6 +84,14 @@ ABLATIONS = {
         },
         # As many images for each batch size.
         (*_DEMO, "--train_epochs=8", "--checkpoint_epochs=8"),
+    ),
+    "temperature_x_norm": Ablation(  # table 5
+        {
+            "temperature": ["0.05", "0.1", "0.5", "1", "10", "100"],
+            "hidden_norm": ["true", "false"],
+            "seed": _SEEDS,
+        },
+        _DEMO,
     ),
     "head": Ablation(  # figure 8
         {
