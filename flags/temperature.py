@@ -54,12 +54,7 @@ def _pretraining_has_a_temperature(
 
 
 @values.check
-def _bounds_fit(
-    learn_temperature, temperature, temperature_min, temperature_max, given
-):
-    bounds = {"temperature_min", "temperature_max"} & given
-    if bounds and not learn_temperature:
-        return f"--{min(bounds)} must be given with --learn_temperature, got it alone."
+def _bounds_fit(learn_temperature, temperature, temperature_min, temperature_max):
     if not learn_temperature:
         return None
     if temperature_min >= temperature_max:
