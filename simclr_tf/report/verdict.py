@@ -3,7 +3,7 @@
 import dataclasses
 import math
 
-from simclr_tf.report.repeating import shell
+from simclr_tf.printing import shell
 from simclr_tf.training import _problems
 
 TITLES = {
