@@ -47,7 +47,8 @@ CHARTS = (
     (
         "hardest_negative",
         "Hardest negative",
-        "Cosine of an image and the most similar other one among up to 256.",
+        "Cosine of an image and the most similar other one among up to 256. It rises "
+        "as images of one kind come together.",
     ),
     (
         "likely_false_negatives",

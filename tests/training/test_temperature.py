@@ -1,5 +1,6 @@
 """Temperatures that change: learned with the networks, or warming up."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -9,6 +10,9 @@ from tensorflow import keras
 
 import simclr_tf
 from simclr_tf import keras_compat, losses, optimizers
+from simclr_tf.errors import UserError
+from simclr_tf.experiment import networks
+from simclr_tf.experiment.config import RunConfig
 from simclr_tf.optimizers import build_optimizer
 from simclr_tf.training import LearnedTemperature, TemperatureWarmup, _common
 
@@ -199,5 +203,17 @@ def test_a_number_belongs_to_the_loss():
 
 
 def test_a_loss_without_a_temperature_is_refused():
-    with pytest.raises(ValueError, match="`loss` must take a temperature.*MeanSquared"):
-        make_model(LearnedTemperature(), loss=keras.losses.MeanSquaredError())
+    with pytest.raises(ValueError, match="`loss` must take a temperature.*NoTemper"):
+        make_model(LearnedTemperature(), loss=NoTemperature())
+
+
+def test_the_command_refuses_such_a_loss_in_one_line():
+    train = dataclasses.replace(RunConfig().train, learn_temperature=True)
+    with pytest.raises(UserError, match="--learn_temperature needs a loss .* got No"):
+        networks._require_temperature(train, NoTemperature())
+
+
+class NoTemperature(losses.ContrastiveLoss):
+    """A loss of the user's own."""
+
+    takes_temperature = False

@@ -76,7 +76,7 @@ ABLATIONS = {
     "augmentation_pairs": Ablation(  # figure 5
         {"first": _WORDS, "second": _WORDS, "seed": _SEEDS}, _DEMO, _pair
     ),
-    "temperature_x_batch": Ablation(  # figure 9
+    "temperature_x_batch": Ablation(  # figures 9 and B.8
         {
             "temperature": ["0.05", "0.1", "0.2", "0.5", "1"],
             "train_batch_size": ["64", "128", "256", "512"],
