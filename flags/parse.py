@@ -17,6 +17,7 @@ from flags import (
     model,
     report,
     runtime,
+    temperature,
     training,
 )
 from flags.values import FLAGS, run_checks
@@ -33,7 +34,17 @@ from simclr_tf.experiment.config import (
     TrainConfig,
 )
 
-_THEMES = (runtime, data, model, training, losses, evaluation, export, report)
+_THEMES = (
+    runtime,
+    data,
+    model,
+    training,
+    losses,
+    temperature,
+    evaluation,
+    export,
+    report,
+)
 _PRESETS = os.path.join(os.path.dirname(__file__), "presets")
 # Steps win over epochs, but those of a recipe do not win over epochs that are given.
 _STEPS_OF = {"train_epochs": "train_steps", "checkpoint_epochs": "checkpoint_steps"}

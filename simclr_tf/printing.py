@@ -1,4 +1,6 @@
-"""Makes text from outside safe for a terminal, a log or a picture."""
+"""Makes text safe: for a terminal, a log or a picture, and for a shell."""
+
+import shlex
 
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
@@ -21,6 +23,11 @@ def printable(text):
 def printable_lines(text):
     """The same for text of several lines, which are kept."""
     return "\n".join(map(printable, text.split("\n")))
+
+
+def shell(*words):
+    """`python run.py` with these arguments, quoted for a shell, a line each."""
+    return " \\\n  ".join(["python run.py", *map(shlex.quote, words)])
 
 
 def _shown(letter):

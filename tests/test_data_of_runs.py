@@ -125,6 +125,8 @@ def test_check_needs_no_folder_of_a_run_and_writes_nothing(start, pets, tmp_path
     code, out, err = start("--mode=check", f"--dataset={pets}")
     assert (code, err) == (0, "")
     assert "20 images, 2 classes" in out and "formats: 20 PNG" in out
+    _, start_with = out.split("A start for 20 images of ")
+    assert f"--dataset={pets}" in start_with and "--train_batch_size=4 " in start_with
     assert os.listdir(tmp_path) == ["pets"]
 
 

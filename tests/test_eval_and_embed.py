@@ -304,6 +304,8 @@ def test_training_logs_whether_it_learns_and_says_when_it_does_not(start, tmp_pa
         "train/embedding_std",
         "train/alignment",
         "train/uniformity",
+        "train/hardest_negative",
+        "train/likely_false_negatives",
         "train/contrast_loss_chance",
         "train/supervised_acc",
     } <= tags

@@ -111,7 +111,9 @@ def test_pretrain_writes_all_that_a_run_promises(start, tmp_path):
 
 
 def test_events_have_the_promised_names(start, tmp_path):
-    start("--train_steps=4", "--train_summary_steps=2")
+    flags = ["--temperature_start=0.5", "--temperature_warmup_steps=2"]
+    _, out, _ = start("--train_steps=4", "--train_summary_steps=2", *flags)
+    assert "temperature 0.400" in out  # the mean of 0.5 and 0.3
     names, steps = set(), set()
     (file,) = (tmp_path / "run" / "train").iterdir()
     for record in tf.data.TFRecordDataset(str(file)):
@@ -127,6 +129,7 @@ def test_events_have_the_promised_names(start, tmp_path):
         "train/weight_decay",
         "train/total_loss",
         "learning_rate",
+        "train/temperature",
         "train/view_a",
         "train/view_b",
     } <= names
@@ -139,6 +142,7 @@ def test_a_killed_run_resumes_bit_identical(start, tmp_path, killed_after_a_save
         "--checkpoint_steps=2",
         "--keep_checkpoint_max=0",
         "--color_jitter_strength=1",
+        "--learn_temperature",
     )
     start(*flags, model_dir="whole")
 
@@ -149,8 +153,13 @@ def test_a_killed_run_resumes_bit_identical(start, tmp_path, killed_after_a_save
     assert start(*flags)[0] == 0
     whole, resumed = saved(tmp_path, "whole", 4), saved(tmp_path, "run", 4)
     assert whole.keys() == resumed.keys()
-    for key, value in networks(whole, "model/").items():
+    compared = networks(whole, ("model/", "temperature/"))
+    (learned,) = networks(whole, "temperature/").values()
+    assert learned != np.log(np.float32(0.1))
+    for key, value in compared.items():
         np.testing.assert_array_equal(value, resumed[key], err_msg=key)
+    code, _, err = start(*flags[:-1], "--resume_with_other_flags")
+    assert code == 2 and "learn_temperature" in err
     code, out, _ = start(*flags)
     assert code == 0 and "at the last step already" in out
 

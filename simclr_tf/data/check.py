@@ -2,6 +2,7 @@
 
 import collections
 import concurrent.futures
+import dataclasses
 import hashlib
 import itertools
 
@@ -16,6 +17,24 @@ from simclr_tf.printing import printable
 _THREADS = 4  # each has a whole picture in memory
 
 
+@dataclasses.dataclass(frozen=True)
+class Findings:
+    """What decoding a data set told.
+
+    Attributes:
+        lines: List of str, for people.
+        shapes: List of `(height, width)` of the images that can be decoded.
+    """
+
+    lines: list
+    shapes: list
+
+    @property
+    def typical_side(self):
+        """Int, the shorter side of the median image in pixels."""
+        return int(np.median([min(shape[:2]) for shape in self.shapes]))
+
+
 def check(source, max_pixels=MAX_PIXELS):
     """Reports on a data set by decoding all of it.
 
@@ -28,6 +47,11 @@ def check(source, max_pixels=MAX_PIXELS):
         for files also formats, sizes, those that cannot be decoded and why, and those
         with equal bytes.
     """
+    return examine(source, max_pixels).lines
+
+
+def examine(source, max_pixels=MAX_PIXELS):
+    """The `Findings` of `check`."""
     classes = f"{source.num_classes} classes" if source.num_classes else "no labels"
     lines = [f"{source.name}: {source.num_examples:,} images, {classes}"]
     lines += [f"  {line}" for line in source.summary()]
@@ -36,8 +60,11 @@ def check(source, max_pixels=MAX_PIXELS):
             found = list(
                 pool.map(lambda path: _examine(path, max_pixels), source.paths)
             )
-        return lines + [f"  {line}" for line in _of_files(source.paths, found)]
-    return lines + [f"  {line}" for line in _of_examples(source)]
+        shapes = [shape for _, shape, _, problem in found if not problem]
+        more = _of_files(source.paths, found)
+    else:
+        shapes, more = _of_examples(source)
+    return Findings(lines + [f"  {line}" for line in more], shapes)
 
 
 def _examine(path, max_pixels):
@@ -76,7 +103,7 @@ def _of_files(paths, found):
 
 
 def _of_examples(source):
-    """Lines about a source whose images are not separate files."""
+    """Shapes, and lines, of a source whose images are not separate files."""
     shapes, bad = [], []
     examples = source.as_dataset().map(
         lambda image, *label: tf.shape(image)[:2],
@@ -96,7 +123,8 @@ def _of_examples(source):
             bad.append(number)
     names = source.file_names()
     lines = [*_sizes(shapes), f"cannot be decoded: {len(bad):,}"]
-    return lines + [f"  {printable(names[n]) if names else f'image {n}'}" for n in bad]
+    lines += [f"  {printable(names[n]) if names else f'image {n}'}" for n in bad]
+    return shapes, lines
 
 
 def _sizes(shapes):

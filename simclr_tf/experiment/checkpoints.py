@@ -16,6 +16,7 @@ from simclr_tf.experiment.config import (
     ModelConfig,
 )
 from simclr_tf.literal_paths import literal
+from simclr_tf.training.temperature import LearnedTemperature
 
 FORMAT = 2  # of what a checkpoint holds; a reader refuses those of a higher number
 
@@ -240,12 +241,15 @@ def fill(prefix, encoder, projection_head=None, linear_head=None):
 
 def _state(model):
     """All that a training changes, by its name in a checkpoint."""
-    memory = getattr(model, "memory", None)
-    return {
+    state = {
         "model": _networks(model.encoder, model.projection_head, model.linear_head),
         "optimizer": keras_compat.optimizer_state(model.optimizer),
-        **({} if memory is None else {"memory": memory}),
     }
+    if getattr(model, "memory", None) is not None:
+        state["memory"] = model.memory
+    if isinstance(getattr(model, "temperature", None), LearnedTemperature):
+        state["temperature"] = model.temperature
+    return state
 
 
 def _networks(encoder, projection_head, linear_head):

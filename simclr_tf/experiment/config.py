@@ -119,6 +119,11 @@ class TrainConfig:
     momentum: float = 0.9
     loss: str = "nt_xent"
     temperature: float = 0.1
+    learn_temperature: bool = False
+    temperature_min: float = 0.01
+    temperature_max: float = 1.0
+    temperature_start: float | None = None
+    temperature_warmup_steps: int = 0
     hidden_norm: bool = True
     margin: float = 0.8
     semi_hard: bool = False

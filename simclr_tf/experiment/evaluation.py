@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 
-from simclr_tf import data, distribution, evaluation
+from simclr_tf import data, distribution, evaluation, losses
 from simclr_tf.augmentation import EvaluationCrop
 from simclr_tf.errors import UserError
 from simclr_tf.experiment import (
@@ -19,6 +19,9 @@ from simclr_tf.experiment import (
     table,
 )
 from simclr_tf.training import _common
+
+# Images that tell the effective rank as well as all (RankMe, section 3).
+_RANKED = 25_600
 
 
 def evaluate(config, model, step, splits, log, probe_of_head=None, say=print):
@@ -290,6 +293,7 @@ def _judge(config, encoder, splits, names, model, image_size=None):
     figures = evaluation.evaluate_features(
         train, test, splits.num_classes, {name: known[name] for name in names}
     )
+    figures["effective_rank"] = float(losses.effective_rank(test.features[:_RANKED]))
     # The names that the published code writes.
     for k in (1, 5) if "head" in names else ():
         figures[f"label_top_{k}_accuracy"] = figures[f"head_top_{k}_accuracy"]

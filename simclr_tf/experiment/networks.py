@@ -7,6 +7,7 @@ from tensorflow import keras
 
 import tf_models
 from simclr_tf import keras_compat, losses, optimizers
+from simclr_tf.errors import UserError
 from simclr_tf.experiment import applications, hub_backbones
 from simclr_tf.experiment.checkpoints import input_normalization, stem
 from simclr_tf.experiment.config import LOSS_ARGUMENTS
@@ -14,6 +15,7 @@ from simclr_tf.training.classifier import Classifier
 from simclr_tf.training.distillation import Distillation
 from simclr_tf.training.negative_memory import NegativeMemory
 from simclr_tf.training.simclr import SimCLR
+from simclr_tf.training.temperature import LearnedTemperature, TemperatureWarmup
 
 
 def build_encoder(config):
@@ -99,6 +101,7 @@ def build_model(config, schedule, num_classes, teacher=None):
         model = _simclr(config, num_classes)
         options["skip_nonfinite"] = train.on_nonfinite == "skip"
         loss = build_loss(config)
+        _require_temperature(train, loss)
     elif teacher is None:
         model = Classifier(**_classifier(config, num_classes))
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -141,7 +144,30 @@ def _simclr(config, num_classes):
         ft_proj_selector=train.ft_proj_selector,
         weight_decay=train.weight_decay,
         memory=memory,
+        temperature=_temperature(train),
     )
+
+
+def _temperature(train):
+    """The temperature of `SimCLR`; None if it does not change."""
+    if train.learn_temperature:
+        bounds = train.temperature_min, train.temperature_max
+        return LearnedTemperature(train.temperature, *bounds)
+    if train.temperature_warmup_steps:
+        steps = train.temperature_warmup_steps
+        return TemperatureWarmup(train.temperature_start, train.temperature, steps)
+    return None
+
+
+def _require_temperature(train, loss):
+    """Refuses a temperature that changes with a loss that has no use for it."""
+    changes = train.learn_temperature or train.temperature_warmup_steps
+    if changes and not loss.takes_temperature:
+        name = "learn_temperature" if train.learn_temperature else "temperature_start"
+        raise UserError(
+            f"--{name} needs a loss that divides similarities by a temperature, got "
+            f"{type(loss).__name__}."
+        )
 
 
 def _classifier(config, num_classes):

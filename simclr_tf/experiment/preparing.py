@@ -65,6 +65,7 @@ def prepare(config, strategy, say=print):
     keras.mixed_precision.set_global_policy(config.train.precision)
     with strategy.scope():
         schedule = networks.build_schedule(config, source.num_examples)
+        _require_warmup_fits(config.train, schedule.total_steps)
         model = _build_model(config, schedule, (probe or source).num_classes)
     about = checkpoints.description(
         config,
@@ -121,6 +122,15 @@ def _require_trainable(config, replicas):
         raise UserError(
             f"--jit_compile must be false with several replicas, got {replicas} "
             "replicas: XLA compiles the step of one."
+        )
+
+
+def _require_warmup_fits(train, total_steps):
+    """Refuses a warm-up of the temperature that is longer than the training."""
+    if train.temperature_warmup_steps > total_steps:
+        raise UserError(
+            f"--temperature_warmup_steps must be at most the {total_steps} steps of "
+            f"the training, got {train.temperature_warmup_steps}."
         )
 
 

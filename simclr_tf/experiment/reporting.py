@@ -116,10 +116,12 @@ def collect(config, say=print):
     curves = folder.read_curves(os.path.join(run_dir, "train"))
     flags, results, notes = _written(run_dir, about)
     learned, judged = _open(config, flags.get("mode", "train"), notes)
-    ranks = _of(judged, lambda one: sampling.ranks(config, model.encoder, prefix, one))
+    spectra = _of(
+        judged, lambda one: sampling.spectra(config, model.encoder, prefix, one)
+    )
     speed = machine.speed(curves, config.train.train_batch_size)
-    if not isinstance(ranks, str):
-        curves["train/effective_rank"] = ranks
+    if not isinstance(spectra, str):
+        curves["train/effective_rank"] = sampling.ranks(spectra)
     defaults = RunConfig().flags()
     return report.Contents(
         folder=config.model_dir,
@@ -131,6 +133,7 @@ def collect(config, say=print):
         train_mode=about["train_mode"],
         step=step,
         curves=curves,
+        spectra=spectra,
         results_step=results[0],
         rows=results[1],
         notes=notes,

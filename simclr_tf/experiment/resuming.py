@@ -54,9 +54,10 @@ _VARIABLES = {
     "fine_tune_after_block",
     "ft_proj_selector",
     "memory_size",
+    "learn_temperature",
 }
 # What the checkpoints of versions without these flags are of.
-_EARLIER = {"memory_size": 0}
+_EARLIER = {"memory_size": 0, "learn_temperature": False}
 
 
 def require_same_run(config, prefix, found, about, say):

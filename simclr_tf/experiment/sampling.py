@@ -10,6 +10,7 @@ from simclr_tf.augmentation import EvaluationCrop
 from simclr_tf.data import preview
 from simclr_tf.errors import UserError
 from simclr_tf.experiment import checkpoint_files, checkpoints, reading, views
+from simclr_tf.losses.spectrum import rank_of
 from simclr_tf.report.contents import Sample
 from simclr_tf.report.folder import Curve
 from simclr_tf.report.pictures import thumbnails
@@ -59,14 +60,17 @@ def sample(config, extract, source):
     )
 
 
-def ranks(config, encoder, prefix, source):
-    """`Curve` of the effective rank of features, at every checkpoint of a run.
+def spectra(config, encoder, prefix, source):
+    """Singular values of features at every checkpoint of a run.
 
     Args:
         config: `RunConfig`.
         encoder: Keras model; in the end it is filled from `prefix`.
         prefix: Str, one of the checkpoints.
         source: `data.Source`, of which 256 images are embedded.
+
+    Returns:
+        Dict from steps to float32 arrays, see `losses.singular_values`.
 
     Raises:
         UserError: If too many of the images cannot be read.
@@ -82,10 +86,15 @@ def ranks(config, encoder, prefix, source):
             checkpoints.fill(path, encoder)
             features = [_features(encoder, images) for images in batches]
             features = tf.concat(features, axis=0)[: part.num_examples]
-            found[step] = float(losses.effective_rank(features))
+            found[step] = losses.singular_values(features).numpy()
     checkpoints.fill(prefix, encoder)
-    times = np.zeros(len(found))
-    return Curve(np.array(list(found), int), np.array(list(found.values())), times)
+    return found
+
+
+def ranks(spectra):
+    """`Curve` of the effective rank, from the result of `spectra`."""
+    values = np.array([float(rank_of(values)) for values in spectra.values()])
+    return Curve(np.array(list(spectra), int), values, np.zeros(len(spectra)))
 
 
 def gallery(config, source, seed):

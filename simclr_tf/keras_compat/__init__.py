@@ -34,6 +34,7 @@ from simclr_tf.keras_compat.optimizers import (
     state_variables,
 )
 from simclr_tf.keras_compat.variables import (
+    MEAN,
     dtype_of,
     is_moved_by_replicas,
     leaf_name,
@@ -46,6 +47,7 @@ from simclr_tf.keras_compat.variables import (
 __all__ = [
     "DistributedModel",
     "IS_KERAS_3",
+    "MEAN",
     "Optimizer",
     "UntrainedLayer",
     "build_optimizer_state",

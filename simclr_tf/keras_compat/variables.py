@@ -5,6 +5,9 @@ from tensorflow import keras
 
 from simclr_tf.keras_compat.kerases import IS_KERAS_3
 
+# Of `add_weight`, the `aggregation` of what replicas assign.
+MEAN = "mean" if IS_KERAS_3 else tf.VariableAggregation.MEAN
+
 
 def variable_path(variable):
     """A variable's name including its layers, such as `encoder/conv/kernel`."""

@@ -7,8 +7,9 @@ from simclr_tf.losses.debiased import Debiased
 from simclr_tf.losses.diagnostics import (
     alignment,
     chance_loss,
-    effective_rank,
     embedding_std,
+    hardest_negative,
+    likely_false_negatives,
     uniformity,
 )
 from simclr_tf.losses.distillation import distillation_loss
@@ -21,6 +22,7 @@ from simclr_tf.losses.nt_logistic import NTLogistic
 from simclr_tf.losses.nt_xent import NTXent, nt_xent
 from simclr_tf.losses.sliced_wasserstein import sliced_wasserstein
 from simclr_tf.losses.small_views import nt_xent_small_views
+from simclr_tf.losses.spectrum import effective_rank, singular_values
 from simclr_tf.losses.supcon import SupCon
 
 __all__ = [
@@ -44,8 +46,11 @@ __all__ = [
     "distillation_loss",
     "effective_rank",
     "embedding_std",
+    "hardest_negative",
+    "likely_false_negatives",
     "nt_xent",
     "nt_xent_small_views",
+    "singular_values",
     "sliced_wasserstein",
     "uniformity",
 ]

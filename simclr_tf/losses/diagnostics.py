@@ -2,7 +2,8 @@
 
 The loss alone does not tell what goes wrong. Embeddings that have collapsed to one
 point have a spread of 0. Alignment and uniformity, which together make a good
-representation, pull against each other.
+representation, pull against each other. The most similar negatives say how hard the
+task is, and whether some of them show the same thing as the image.
 """
 
 import math
@@ -78,40 +79,62 @@ def uniformity(embeddings):
     Reference: Wang and Isola 2020, https://arxiv.org/abs/2005.10242, section 4.1.2,
     with t = 2.
     """
-    z = _normalized(embeddings)
-    cosines = tf.matmul(z, z, transpose_b=True)
-    potentials = tf.exp(-2.0 * (2.0 - 2.0 * cosines))  # [N, N], |zi - zj|^2 = 2 - 2 cos
-    potentials = tf.linalg.set_diag(potentials, tf.zeros_like(z[:, 0]))
-    rows = tf.cast(tf.shape(z)[0], tf.float32)
-    mean = tf.math.divide_no_nan(tf.reduce_sum(potentials), rows * (rows - 1.0))
-    return tf.where(rows > 1.0, tf.math.log(mean), 0.0)
+    return _uniformity(_cosines(embeddings))
 
 
-def effective_rank(embeddings):
-    """How many directions embeddings use, RankMe: `exp(-sum p_k ln p_k)`.
+def hardest_negative(embeddings):
+    """How similar the most similar other image is, on average.
 
-    `p_k` is the share of the k-th singular value of the matrix in the sum of all, plus
-    1e-7.
+    Such negatives give most of the gradient. Which of them are useful and which show
+    the same thing, no figure tells without labels; see `likely_false_negatives`.
 
     Args:
-        embeddings: Float tensor `[N, E]`, taken as they are: neither centred nor scaled
-            to length 1. With fewer rows than dimensions it says little.
+        embeddings: Float tensor `[N, E]`, one row per image; need not be normalised.
 
     Returns:
-        Float32 scalar from 1 (all lie on one line) to `min(N, E)` (all directions are
-        used alike). 1 where all are 0.
+        Float32 scalar, the mean over rows of the largest cosine with another row, from
+        -1 to 1. It rises with N, as there are more to choose from. 0 for a single row,
+        which has no other.
 
     Example:
-        >>> print(effective_rank(tf.eye(4)).numpy().round(3))
-        4.0
+        >>> rows = tf.constant([[1.0, 0.0], [0.6, 0.8], [0.0, 1.0]])
+        >>> print(hardest_negative(rows).numpy().round(4))  # 0.6, 0.8, 0.8
+        0.7333
 
-    Reference: Garrido et al. 2023, https://arxiv.org/abs/2210.02885, equation 1.
+    Reference: Robinson et al. 2021, https://arxiv.org/abs/2010.04592, section 3, where
+    negatives are the harder the more similar they are to the image.
     """
-    embeddings = tf.cast(embeddings, tf.float32)
-    singular_values = tf.linalg.svd(embeddings, compute_uv=False)
-    total = tf.reduce_sum(singular_values)
-    shares = tf.math.divide_no_nan(singular_values, total) + 1e-7
-    return tf.exp(-tf.reduce_sum(shares * tf.math.log(shares)))
+    return _hardest_negative(_cosines(embeddings))
+
+
+def likely_false_negatives(view_a, view_b):
+    """Share of negatives that are more similar to an image than its own other view.
+
+    A negative that is very similar to an image is likely to show the same thing, and
+    the loss pushes it away all the same. What is "very similar" is measured here by the
+    image's own positive instead of a fixed threshold. Before anything is learned, the
+    share is high for another reason: nothing is told apart.
+
+    Args:
+        view_a: Float tensor `[N, E]`; need not be normalised.
+        view_b: Float tensor `[N, E]`; row i shows the same image as `view_a[i]`.
+
+    Returns:
+        Float32 scalar in 0..1: among the pairs of different rows i and j, the share for
+        which `cos(a_i, a_j) > cos(a_i, b_i)`; 0.5 if views are unrelated. 0 for a
+        single row.
+
+    Example:
+        >>> a = tf.constant([[1.0, 0.0], [0.6, 0.8], [0.0, 1.0]])
+        >>> print(likely_false_negatives(a, a).numpy())
+        0.0
+        >>> print(likely_false_negatives(a, a[::-1]).numpy().round(4))  # two of six
+        0.3333
+
+    Reference: Huynh et al. 2022, https://arxiv.org/abs/2011.11765, section 3, where
+    candidates of high similarity are taken for false negatives; the threshold is ours.
+    """
+    return _likely_false_negatives(_cosines(view_a), view_a, view_b)
 
 
 def chance_loss(num_images, num_negatives=0):
@@ -136,23 +159,61 @@ def chance_loss(num_images, num_negatives=0):
 
 
 def of_projections(projections):
-    """The three figures of this replica's embeddings, on its first images.
+    """The figures of this replica's embeddings, on its first images.
 
     Args:
         projections: Float tensor `[b, 2, E]`, the two views of each image. No gradient
             flows back to it.
 
     Returns:
-        Dict of float32 scalars: `embedding_std` and `uniformity`, of the first views,
-        and `alignment`.
+        Dict of float32 scalars by the name of the function: `embedding_std`,
+        `uniformity` and `hardest_negative` of the first views, `alignment` and
+        `likely_false_negatives` of both.
     """
     first = tf.stop_gradient(projections[:MAX_IMAGES])
     view_a, view_b = tf.unstack(first, axis=1)
+    cosines = _cosines(view_a)
     return {
         "embedding_std": embedding_std(view_a),
         "alignment": alignment(view_a, view_b),
-        "uniformity": uniformity(view_a),
+        "uniformity": _uniformity(cosines),
+        "hardest_negative": _hardest_negative(cosines),
+        "likely_false_negatives": _likely_false_negatives(cosines, view_a, view_b),
     }
+
+
+def _uniformity(cosines):
+    potentials = tf.exp(-2.0 * (2.0 - 2.0 * cosines))  # |z_i - z_j|^2 = 2 - 2 cos
+    return tf.where(_several(cosines), tf.math.log(_mean_of_others(potentials)), 0.0)
+
+
+def _hardest_negative(cosines):
+    others = tf.linalg.set_diag(cosines, tf.fill([tf.shape(cosines)[0]], -1.0))
+    hardest = tf.reduce_mean(tf.reduce_max(others, axis=1))
+    return tf.where(_several(cosines), hardest, 0.0)
+
+
+def _likely_false_negatives(cosines, view_a, view_b):
+    positives = tf.reduce_sum(_normalized(view_a) * _normalized(view_b), axis=1)
+    closer = cosines > positives[:, tf.newaxis]
+    return _mean_of_others(tf.cast(closer, tf.float32))
+
+
+def _mean_of_others(values):
+    """The mean of `[N, N]` without its diagonal; 0 for a single row."""
+    values = tf.linalg.set_diag(values, tf.zeros_like(values[:, 0]))
+    rows = tf.cast(tf.shape(values)[0], tf.float32)
+    return tf.math.divide_no_nan(tf.reduce_sum(values), rows * (rows - 1.0))
+
+
+def _several(cosines):
+    return tf.shape(cosines)[0] > 1
+
+
+def _cosines(embeddings):
+    """Float32 `[N, N]`, of all pairs of rows."""
+    z = _normalized(embeddings)
+    return tf.matmul(z, z, transpose_b=True)
 
 
 def _normalized(embeddings):

@@ -6,7 +6,9 @@ from simclr_tf import keras_compat
 from simclr_tf.optimizers.lars import LARS
 
 _NAMES = ("momentum", "adam", "adamw", "lamb", "lars")
-_NOT_DECAYED = [r"(^|/)(bias|gamma|beta)(:\d+)?$"]  # by the variable's own name
+_NOT_DECAYED = [
+    r"(^|/)(bias|gamma|beta|log_temperature)(:\d+)?$"
+]  # by the variable's own name
 
 
 def build_optimizer(name, learning_rate, momentum=0.9, weight_decay=0.0):
@@ -16,8 +18,8 @@ def build_optimizer(name, learning_rate, momentum=0.9, weight_decay=0.0):
         name: "momentum" (Nesterov), "adam", "adamw", "lamb" or "lars".
         learning_rate: Float or schedule.
         momentum: Float in [0, 1), of "momentum" and "lars".
-        weight_decay: Float >= 0, used if `decays_weights(name)`; not applied to biases
-            and batch norm.
+        weight_decay: Float >= 0, used if `decays_weights(name)`; not applied to biases,
+            batch norm and a learned temperature.
 
     Returns:
         Keras optimizer.

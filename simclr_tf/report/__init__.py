@@ -11,6 +11,7 @@ from simclr_tf.report.neighbors import nearest
 from simclr_tf.report.page import render
 from simclr_tf.report.pairs import find_pairs
 from simclr_tf.report.similarities import cosine_similarities, draw_similarities
+from simclr_tf.report.spectrum import draw_spectrum
 
 __all__ = [
     "Contents",
@@ -24,6 +25,7 @@ __all__ = [
     "draw_filters",
     "draw_map",
     "draw_similarities",
+    "draw_spectrum",
     "find_pairs",
     "first_filters",
     "nearest",

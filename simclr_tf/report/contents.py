@@ -81,6 +81,8 @@ class Contents:
         num_classes: Int, the classes of the linear head or the labels, or None.
         step: Int, the step of the checkpoint.
         curves: Dict of `Curve` by tag.
+        spectra: Dict from the steps of checkpoints to singular values of features, or a
+            note.
         results_step: Int, the step that was evaluated, or None.
         rows: Dict of the evaluators' figures, from `read_results`.
         judged: `Sample` of the evaluation split, or a note.
@@ -103,6 +105,7 @@ class Contents:
     num_classes: int | None
     step: int
     curves: dict
+    spectra: dict | str
     results_step: int | None
     rows: dict
     judged: Sample | str

@@ -31,9 +31,8 @@ def draw_curves(lines, references=None):
             steps,
             values,
             label=name,
-            color=style.SERIES[number % len(style.SERIES)],
-            linestyle=_DASHES[number % len(_DASHES)],
             marker="o" if len(steps) < 3 else None,
+            **line_look(number),
         )
     for name, value in (references or {}).items():
         axes.axhline(value, color=style.MUTED, linewidth=1.2, linestyle=(0, (1, 2)))
@@ -55,6 +54,14 @@ def draw_curves(lines, references=None):
     if len(lines) > 1:
         style.legend(axes, fontsize=10, handlelength=2.8)
     return axes.figure
+
+
+def line_look(number):
+    """Colour and dashes of a line, by its number in a chart, for `Axes.plot`."""
+    return {
+        "color": style.SERIES[number % len(style.SERIES)],
+        "linestyle": _DASHES[number % len(_DASHES)],
+    }
 
 
 def thinned(steps, values):

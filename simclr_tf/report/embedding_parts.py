@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from simclr_tf.losses import diagnostics
+from simclr_tf.losses import diagnostics, effective_rank
+from simclr_tf.losses.spectrum import rank_of
 from simclr_tf.printing import printable
 from simclr_tf.report import (
     confusion,
@@ -10,6 +11,7 @@ from simclr_tf.report import (
     neighbors,
     pairs,
     pictures,
+    spectrum,
     style,
 )
 from simclr_tf.report.training_parts import picture
@@ -22,6 +24,7 @@ _MAPPED = 2000
 _SPRITE_SIDE = 40
 _PAIRS = 8  # shown of each kind
 _CLASSES = 30  # rows of a table
+_SPECTRA = 4  # of checkpoints, which can be told apart
 
 
 def neighbor_parts(sample):
@@ -224,12 +227,28 @@ def _geometry(name, first, second):
     return {
         "name": name,
         "dim": first.shape[1],
-        "rank": float(diagnostics.effective_rank(first)),
+        "rank": float(effective_rank(first)),
         "most": min(first.shape),
         "std": float(diagnostics.embedding_std(first)),
         "uniformity": float(diagnostics.uniformity(first)),
         "alignment": second is not None and float(diagnostics.alignment(first, second)),
     }
+
+
+def spectrum_parts(spectra):
+    """Singular values of features at some checkpoints: a dict, or a note."""
+    if isinstance(spectra, str):
+        return spectra
+    if not spectra:
+        return "No checkpoint can be read."
+    steps = np.array(sorted(spectra))
+    places = np.linspace(0, len(steps) - 1, min(_SPECTRA, len(steps)))
+    shown = steps[places.round().astype(int)].tolist()
+    lines = {f"step {step:,}": spectra[step] for step in shown}
+    figure = spectrum.draw_spectrum(lines)
+    ranks = [f"{float(rank_of(spectra[step])):.1f} at step {step:,}" for step in shown]
+    label = f"Singular values of features; effective rank {', '.join(ranks)}"
+    return {"svg": style.svg(figure, "spectrum", label)}
 
 
 def find_pairs(sample):

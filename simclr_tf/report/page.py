@@ -30,6 +30,7 @@ def render(contents):
         "curves": training_parts.curve_parts(contents),
         "gallery": training_parts.gallery_parts(contents),
         "similarities": training_parts.similarity_parts(contents),
+        "spectrum": embedding_parts.spectrum_parts(contents.spectra),
         "filters": training_parts.filter_parts(contents),
         "neighbors": _of(judged, embedding_parts.neighbor_parts),
         "map": _of(judged, embedding_parts.map_parts),

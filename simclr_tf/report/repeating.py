@@ -1,6 +1,6 @@
 """The command that repeats a run."""
 
-import shlex
+from simclr_tf.printing import shell
 
 # These say where a run goes and what it writes, not what it computes.
 PLACES = ("mode", "model_dir", "seed", "report", "report_images", "runs")
@@ -52,11 +52,6 @@ def command(flags, defaults, seed):
     words += [f"--{name}={_text(value)}" for name, value in decisive.items()]
     words += [f"--seed={seed}", f"--model_dir={flags['model_dir']}-again"]
     return shell(*words)
-
-
-def shell(*words):
-    """`python run.py` with these arguments, quoted for a shell, one per line."""
-    return " \\\n  ".join(["python run.py", *map(shlex.quote, words)])
 
 
 def _text(value):

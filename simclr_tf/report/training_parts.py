@@ -26,6 +26,7 @@ CHARTS = (
         "Learning rate",
         "Rises over the warm-up, then falls along a cosine.",
     ),
+    ("temperature", "Temperature", "Of the loss: learned, or warming up."),
     ("small_view_loss", "Loss of small views", "In nats."),
     (
         "embedding_std",
@@ -42,6 +43,18 @@ CHARTS = (
         "uniformity",
         "Uniformity",
         "0: a single point; -4: evenly spread over the sphere. Lower is more even.",
+    ),
+    (
+        "hardest_negative",
+        "Hardest negative",
+        "Cosine of an image and the most similar other one among up to 256. It rises "
+        "as images of one kind come together.",
+    ),
+    (
+        "likely_false_negatives",
+        "Likely false negatives",
+        "Share of negatives more similar to an image than its other view: 0.5 nothing "
+        "is told apart. What remains in the end may show the same thing.",
     ),
     (
         "effective_rank",

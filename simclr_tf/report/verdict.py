@@ -3,7 +3,7 @@
 import dataclasses
 import math
 
-from simclr_tf.report.repeating import shell
+from simclr_tf.printing import shell
 from simclr_tf.training import _problems
 
 TITLES = {
@@ -118,6 +118,7 @@ def _problems_of(evidence):
         "contrast_acc",
         "memory_filled",
         "supervised_acc",
+        "temperature",
     )
     figures = {name: evidence.last(name) for name in names}
     figures = {name: value for name, value in figures.items() if value is not None}

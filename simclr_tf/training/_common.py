@@ -12,6 +12,8 @@ from simclr_tf.keras_compat import (
 )
 from simclr_tf.optimizers import LARS, is_linear_head
 
+_UNDECAYED = ("gamma", "beta", "log_temperature")
+
 
 def as_unit_range(images):
     """Float32 images in [0, 1] from uint8 0..255 or float 0..1."""
@@ -174,14 +176,14 @@ def undecayed(variables, optimizer):
 
     These are the variables that the optimizer does not decay itself, as in the
     published code: with LARS the linear head's kernel, with AdamW and LAMB none, with
-    any other optimizer all except batch norm's.
+    any other optimizer all except batch norm's and a learned temperature.
     """
     optimizer = inner_optimizer(optimizer)
     if isinstance(optimizer, LARS):
         return [v for v in variables if len(v.shape) > 1 and is_linear_head(v)]
     if getattr(optimizer, "weight_decay", None):
         return []
-    return [v for v in variables if leaf_name(v) not in ("gamma", "beta")]
+    return [v for v in variables if leaf_name(v) not in _UNDECAYED]
 
 
 def moving_state(networks):

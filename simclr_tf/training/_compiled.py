@@ -6,7 +6,6 @@ import tensorflow as tf
 from tensorflow import keras
 
 from simclr_tf import keras_compat
-from simclr_tf.errors import UserError
 from simclr_tf.losses import NTXent
 from simclr_tf.training import _common, _nonfinite
 from simclr_tf.training._gradient_norms import WatchedModel
@@ -69,15 +68,9 @@ class CompiledModel(WatchedModel, ImageModel):
                 "`skip_nonfinite` must be False under several replicas, got "
                 f"{replicas} replicas."
             )
-        loss = NTXent() if loss is None else loss
-        if self.memory is not None and not getattr(loss, "takes_negatives", False):
-            raise UserError(
-                "The loss must take further negatives with a memory of negatives, as "
-                f"NTXent does, got {type(loss).__name__}."
-            )
         super().compile(
             optimizer=optimizer,
-            loss=loss,
+            loss=NTXent() if loss is None else loss,
             jit_compile=False,
             **kwargs,
         )

@@ -31,6 +31,8 @@ def find(figures, first_loss, num_classes, first_chance=None):
     Returns:
         Dict from the kind of problem to what was seen, what it means and what to try.
     """
+    if "temperature" in figures:  # it changes, and the loss with it
+        first_loss = math.inf
     found = {
         "collapse": _collapse(figures),
         "no_learning": _no_learning(figures, first_loss, first_chance),

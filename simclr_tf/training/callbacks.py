@@ -214,6 +214,7 @@ class Progress(StepCallback):
     def _figures(self, logs):
         loss = "contrast_loss" if "contrast_loss" in logs else "loss"
         shown = {loss: loss, "contrast_acc": "contrast_acc", "supervised_acc": "acc"}
+        shown["temperature"] = "temperature"
         figures = [
             f"{label} {float(logs[name]):.3f}" + _chance(logs, name)
             for name, label in shown.items()

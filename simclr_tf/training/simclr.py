@@ -5,9 +5,11 @@ from tensorflow import keras
 
 import tf_models
 from simclr_tf import keras_compat
+from simclr_tf.errors import UserError
 from simclr_tf.losses import NTXent, diagnostics
 from simclr_tf.training import _batching, _checks, _common, _micro_batches
 from simclr_tf.training._compiled import CompiledModel
+from simclr_tf.training.temperature import LearnedTemperature, require
 
 _LOGS = (
     "loss",
@@ -16,10 +18,13 @@ _LOGS = (
     "contrast_acc",
     "contrast_entropy",
     "small_view_loss",
+    "temperature",
     "embedding_std",
     "alignment",
     "uniformity",
     "memory_filled",
+    "hardest_negative",
+    "likely_false_negatives",
     "supervised_loss",
     "supervised_acc",
     "weight_decay",
@@ -27,6 +32,7 @@ _LOGS = (
     "label_top_1_accuracy",
     "label_top_5_accuracy",
 )
+_SERIALIZED = ("encoder", "projection_head", "augmentation", "memory", "temperature")
 
 
 @keras.utils.register_keras_serializable(package="simclr_tf")
@@ -79,6 +85,11 @@ class SimCLR(CompiledModel):
         memory: `NegativeMemory`, whose embeddings of earlier batches are further
             negatives in training; None for those of the batch alone. It needs a loss
             that takes negatives, as `NTXent` does.
+        temperature: A temperature that changes, instead of the loss's own:
+            `simclr_tf.training.LearnedTemperature`, or a schedule from the number of
+            steps so far to the temperature, such as
+            `simclr_tf.training.TemperatureWarmup`. It is logged as `temperature`. None
+            for the loss's own.
 
     Call arguments:
         images: `[B, H, W, 3]` uint8 or float. With `augmentation`, they get its
@@ -108,6 +119,7 @@ class SimCLR(CompiledModel):
         ft_proj_selector=0,
         weight_decay=0.0,
         memory=None,
+        temperature=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -119,6 +131,7 @@ class SimCLR(CompiledModel):
             )
         if weight_decay < 0:
             raise ValueError(f"`weight_decay` must be >= 0, got {weight_decay}.")
+        require(temperature)
         self.encoder = encoder
         self.projection_head = projection_head
         self.augmentation = _one_or_more(augmentation)
@@ -127,6 +140,7 @@ class SimCLR(CompiledModel):
         self.ft_proj_selector = ft_proj_selector
         self.weight_decay = weight_decay
         self.memory = memory
+        self.temperature = temperature
         self.linear_head = None
         self.draw_views = None  # what makes views of the `x` of a batch, if anything
         self._build_networks()
@@ -148,6 +162,24 @@ class SimCLR(CompiledModel):
         if self.memory is not None:
             self.memory.copy_networks(self.encoder, self.projection_head, size)
         self.built = True
+
+    def compile(self, *args, **kwargs):
+        """Sets how the model is trained, see `CompiledModel.compile`.
+
+        Raises:
+            ValueError: If an argument does not fit, or the loss cannot use the model's
+                `memory` or `temperature`.
+        """
+        super().compile(*args, **kwargs)
+        for name, part, what in (
+            ("negatives", self.memory, "more negatives with a `memory` of them"),
+            ("temperature", self.temperature, "a `temperature` from the model"),
+        ):
+            if part is not None and not getattr(self.loss, f"takes_{name}", False):
+                raise UserError(
+                    f"`loss` must take {what}, as NTXent does, got "
+                    f"{type(self.loss).__name__}."
+                )
 
     def call(self, images, training=False):
         return self.features(self._for_encoder(images), training)
@@ -249,12 +281,13 @@ class SimCLR(CompiledModel):
         pieces = _micro_batches.pieces_of(images, self.micro_batch_size)
         return _micro_batches.embed(embed, images, pieces, state=[])[0], labels
 
-    def _loss(self, projections, hidden, labels, negatives):
+    def _loss(self, projections, hidden, labels, negatives=None):
         """This replica's share of the loss, and the figures to track."""
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         full = tf.unstack(projections[:, :2], axis=1)
-        contrast = self._contrast(*full, labels, negatives)
-        small = self._contrast_small(projections, negatives)
+        temperature = self._current_temperature()
+        contrast = self._contrast(*full, labels, negatives, temperature)
+        small = self._contrast_small(projections, negatives, temperature)
         supervised = self._supervise(hidden, labels)
         weight_decay = self._weight_decay_loss()
         of_views = [contrast["contrast_loss"][:, tf.newaxis], *small.values()]
@@ -264,6 +297,8 @@ class SimCLR(CompiledModel):
             loss += _common.global_mean(*supervised["supervised_loss"])
         loss += weight_decay / replicas
         values = {"loss": replicas * loss, "weight_decay": weight_decay}
+        if temperature is not None:
+            values["temperature"] = temperature
         figures = self._diagnose(projections[:, :2], negatives)
         return loss, {**values, **contrast, **small, **figures, **supervised}
 
@@ -279,7 +314,11 @@ class SimCLR(CompiledModel):
         features = self.features(seen)
         projections = self._stages(features, training=False)[-1]
         several = tf.cast(_common.global_rows(projections) > 2, tf.float32)
-        values = self._contrast(*tf.split(projections, 2), labels)
+        values = self._contrast(
+            *tf.split(projections, 2),
+            labels,
+            temperature=self._current_temperature(),
+        )
         # An image that is alone in its batch has nothing to be told from.
         values = {
             name: (figure, several * tf.ones_like(figure))
@@ -349,15 +388,19 @@ class SimCLR(CompiledModel):
         _checks.require_label_kind(labels, self.num_classes)
         return _checks.labels(_common.sparse_labels(labels), self.num_classes)
 
-    def _contrast(self, view_a, view_b, labels, negatives=None):
+    def _current_temperature(self):
+        """The temperature of this step, a float32 scalar; None for the loss's own."""
+        if self.temperature is None:
+            return None
+        return self.temperature(tf.convert_to_tensor(self.optimizer.iterations))
+
+    def _contrast(self, view_a, view_b, labels, negatives=None, temperature=None):
         """Contrastive loss and metrics, each `[B]`, of projections `[B, E]`."""
-        extras = {}
+        extras = _given(negatives=negatives, temperature=temperature)
         if self._loss_needs_labels():
             extras["labels"] = labels
         if getattr(self.loss, "needs_step", False):
             extras["step"] = self.optimizer.iterations
-        if negatives is not None:
-            extras["negatives"] = negatives
         if not hasattr(self.loss, "call_with_metrics"):
             return {"contrast_loss": self.loss.call(view_a, view_b, **extras)}
         names = ("contrast_loss", "contrast_acc", "contrast_entropy")
@@ -367,7 +410,7 @@ class SimCLR(CompiledModel):
     def _loss_needs_labels(self):
         return getattr(self.loss, "needs_labels", False)
 
-    def _contrast_small(self, projections, negatives):
+    def _contrast_small(self, projections, negatives, temperature):
         """The loss `[b, V]` of small views, from projections `[b, 2 + V, E]`."""
         if projections.shape[1] == 2:
             return {}
@@ -377,7 +420,7 @@ class SimCLR(CompiledModel):
                 f"NTXent has, got {type(self.loss).__name__}."
             )
         full = tf.unstack(projections[:, :2], axis=1)
-        extras = {} if negatives is None else {"negatives": negatives}
+        extras = _given(negatives=negatives, temperature=temperature)
         losses = self.loss.of_small_views(projections[:, 2:], *full, **extras)
         return {"small_view_loss": losses}
 
@@ -425,14 +468,14 @@ class SimCLR(CompiledModel):
         variables = variables + self.projection_head.trainable_variables
         if labels is not None and self.linear_head is not None:
             variables = variables + self.linear_head.trainable_variables
+        if isinstance(self.temperature, LearnedTemperature):
+            variables = variables + self.temperature.trainable_variables
         return variables
 
     def get_config(self):
         return {
             **super().get_config(),
-            **_common.serialized(
-                self, ("encoder", "projection_head", "augmentation", "memory")
-            ),
+            **_common.serialized(self, _SERIALIZED),
             "num_classes": self.num_classes,
             "micro_batch_size": self.micro_batch_size,
             "ft_proj_selector": self.ft_proj_selector,
@@ -455,3 +498,8 @@ def _one_or_more(augmentation):
             f"them those of small views, of one size too; got {len(sizes)} of {sizes}."
         )
     return tuple(augmentation)
+
+
+def _given(**extras):
+    """Those that are there."""
+    return {name: value for name, value in extras.items() if value is not None}

@@ -6,8 +6,9 @@ KIND is none, mirrored or multi_worker (with TF_CONFIG). RULE is lars or sgd. DA
 views (drawn beforehand), images (drawn by the model, by every kind of layer), pipeline
 (drawn by ours) or pieces (as pipeline, one image at a time through the networks, batch
 norm in inference); of views and images the last batch is smaller. To the images and the
-pieces belong small views. `OUT/RULE-DATA[-worker].npz` gets the
-losses, what `evaluate` gives, and how far every variable has moved.
+pieces belong small views, and a temperature that is learned.
+`OUT/RULE-DATA[-worker].npz` gets the losses, what `evaluate` gives, and how far every
+variable has moved.
 
 The networks are smooth, see `tests/networks.py`. Graphs are not rewritten: that takes
 longer than three steps, and is left to the command, in `run_script.py`.
@@ -25,6 +26,7 @@ from tensorflow import keras
 import tf_models
 from simclr_tf import SimCLR, augmentation, data, distribution, optimizers
 from simclr_tf.losses import NTXent
+from simclr_tf.training import LearnedTemperature
 from tests import networks
 from tf_models import convolution
 from tf_models.blocks import ResidualBlock
@@ -50,7 +52,15 @@ def make_model(rule, kind):
     view = policies(kind) if kind == "images" else None
     head = tf_models.ProjectionHead(num_layers=2, output_dim=8, batch_norm_decay=0.5)
     micro_batch_size = 1 if kind == "pieces" else None
-    model = SimCLR(make_encoder(), head, view, 3, micro_batch_size, weight_decay=1e-3)
+    model = SimCLR(
+        make_encoder(),
+        head,
+        view,
+        3,
+        micro_batch_size,
+        weight_decay=1e-3,
+        temperature=LearnedTemperature(0.5) if kind in ("images", "pieces") else None,
+    )
     for layer in model._flatten_layers() if kind == "pieces" else ():
         if isinstance(layer, tf_models.BatchNormalization):
             layer.trainable = False
@@ -143,7 +153,8 @@ def train(strategy, rule, kind):
 
 def variables(model):
     """Every variable and moving statistic of the networks, as NumPy."""
-    networks = (model.encoder, model.projection_head, model.linear_head)
+    networks = [model.encoder, model.projection_head, model.linear_head]
+    networks += [model.temperature] if model.temperature else []
     weights = [weight for network in networks for weight in network.weights]
     return [np.array(tf.convert_to_tensor(weight)) for weight in weights]
 

@@ -92,7 +92,7 @@ WRONG = {
     "--dataset=": "--dataset must be text without control characters, got nothing.",
     "--model_dir=": "--model_dir must be text without control characters, got nothing.",
     "--temprature=1": "--temprature is no flag. Close: --temperature, "
-    "--knn_temperature, --distill_temperature.",
+    "--temperature_min, --temperature_max.",
     "--qqq": "--qqq is no flag.",
     "--learning_rate": "--learning_rate needs a value, got none.",
     "cifar10": "'cifar10' is no flag: flags begin with --.",

@@ -68,6 +68,11 @@ REFERENCE = {
     "use_blur": True,
 }
 OURS = {
+    "learn_temperature": False,
+    "temperature_min": 0.01,
+    "temperature_max": 1.0,
+    "temperature_start": None,
+    "temperature_warmup_steps": 0,
     "preset": None,
     "checkpoint_scope": "model",
     "resume_with_other_flags": False,
@@ -217,6 +222,11 @@ CHANGED = {
     "loggers": ("jsonl", "wandb"),
     "profile_steps": (3, 7),
     "temperature": 0.5,
+    "learn_temperature": False,  # of pretrain; see below
+    "temperature_min": 0.02,
+    "temperature_max": 2.0,
+    "temperature_start": None,
+    "temperature_warmup_steps": 0,
     "hidden_norm": False,
     "proj_head_mode": "linear",
     "proj_out_dim": 64,
@@ -323,6 +333,15 @@ def test_flags_of_devices_pieces_and_small_views_reach_their_field():
     assert config.augmentation.num_small_views == 6
     assert config.augmentation.augment_on == "device"
     assert config.devices.num_cpu_replicas == 4
+
+
+def test_flags_of_temperatures_that_change_reach_their_field():
+    arguments = ["--learn_temperature", "--temperature=2", "--temperature_min=0.5"]
+    train = parse(*arguments, "--temperature_max=3")[0].train
+    assert train.learn_temperature
+    assert (train.temperature_min, train.temperature_max) == (0.5, 3.0)
+    train = parse("--temperature_start=1", "--temperature_warmup_steps=9")[0].train
+    assert (train.temperature_start, train.temperature_warmup_steps) == (1.0, 9)
 
 
 def test_flags_of_labels_and_teachers_reach_their_field():

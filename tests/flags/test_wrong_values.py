@@ -36,6 +36,16 @@ MEANINGS = {
     ),
 }
 CONTRADICTIONS = {
+    "learn_temperature": [
+        (FINETUNE, "--from_scratch"),
+        ("--temperature_min=0.2",),
+        ("--temperature_max=0.05",),
+        ("--temperature_start=0.5", "--temperature_warmup_steps=1"),
+    ],
+    "temperature_min": [("--learn_temperature", "--temperature_max=2")],
+    "temperature_max": [("--learn_temperature", "--temperature_min=2")],
+    "temperature_start": [()],
+    "temperature_warmup_steps": [(), ("--temperature_start=0.5",)],
     "label_fraction": [(FINETUNE, "--from_scratch", "--label_file=l"), ()],
     "from_scratch": [(), (FINETUNE, "--checkpoint=run")],
     "fine_tune_after_block": [(), ("--train_mode=distill", "--teacher=t")],

@@ -10,7 +10,10 @@ from simclr_tf.losses import (
     diagnostics,
     effective_rank,
     embedding_std,
+    hardest_negative,
+    likely_false_negatives,
     nt_xent,
+    singular_values,
     uniformity,
 )
 
@@ -81,8 +84,55 @@ def test_effective_rank_is_the_entropy_of_the_singular_values():
     np.testing.assert_allclose(effective_rank(z), expected, rtol=1e-4)
 
 
+@pytest.mark.parametrize("shape", [(30, 6), (6, 30), (5, 5)])
+def test_singular_values_are_those_of_an_svd(shape):
+    z = vectors(*shape) * 0.1 ** np.minimum(np.arange(shape[1]), 3)
+    expected = np.linalg.svd(z.astype("float64"), compute_uv=False)
+    found = singular_values(z.astype("float32"))
+    assert found.dtype == tf.float32
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    unknown = tf.TensorSpec([None, shape[1]])
+    graph = tf.function(singular_values, input_signature=[unknown])
+    found = graph(z.astype("float32"))[: min(shape)]
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_negatives_are_those_of_the_formulas_pair_by_pair():
+    a, b = vectors(9, 4), vectors(9, 4, seed=1)
+    b = a + 0.7 * b  # some positives are closer than negatives, some are not
+    cosine = [[x @ y / np.linalg.norm(x) / np.linalg.norm(y) for y in a] for x in a]
+    largest = [max(cosine[i][j] for j in range(9) if j != i) for i in range(9)]
+    np.testing.assert_allclose(hardest_negative(3 * a), np.mean(largest), rtol=1e-5)
+    own = [
+        x @ y / np.linalg.norm(x) / np.linalg.norm(y) for x, y in zip(a, b, strict=True)
+    ]
+    closer = [cosine[i][j] > own[i] for i in range(9) for j in range(9) if j != i]
+    assert 0 < np.mean(closer) < 0.5
+    found = likely_false_negatives(a, 3 * b)
+    np.testing.assert_allclose(found, np.mean(closer), rtol=1e-6)
+
+
+def test_negatives_by_hand():
+    # Opposite: the hardest negative may be at -1, below what masks an image itself.
+    np.testing.assert_allclose(hardest_negative([[1.0, 0.0], [-2.0, 0.0]]), -1.0)
+    a = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    np.testing.assert_allclose(hardest_negative(a), np.sqrt(0.5), rtol=1e-6)
+    # Positives at 0, 0 and -1: of the six pairs two have a cosine of 0, which is no
+    # more, and four one of 0.707.
+    b = np.array([[0.0, 1.0], [1.0, 0.0], [-1.0, -1.0]])
+    np.testing.assert_allclose(likely_false_negatives(a, b), 4 / 6, rtol=1e-6)
+
+
+def test_unrelated_views_find_half_of_the_negatives_closer():
+    share = likely_false_negatives(vectors(400, 64), vectors(400, 64, seed=1))
+    assert float(share) == pytest.approx(0.5, abs=0.05)
+
+
 def test_a_single_row_has_no_pair():
-    assert float(uniformity(np.ones([1, 3]))) == 0.0
+    one = np.ones([1, 3])
+    for figure in (uniformity(one), hardest_negative(one)):
+        assert float(figure) == 0.0
+    assert float(likely_false_negatives(one, -one)) == 0.0
 
 
 @pytest.mark.parametrize("count", [2, 5])
@@ -105,6 +155,8 @@ def test_figures_are_of_the_first_images_and_send_no_gradient_back():
         "embedding_std": embedding_std(first[:, 0]),
         "alignment": alignment(first[:, 0], first[:, 1]),
         "uniformity": uniformity(first[:, 0]),
+        "hardest_negative": hardest_negative(first[:, 0]),
+        "likely_false_negatives": likely_false_negatives(first[:, 0], first[:, 1]),
     }
     assert figures.keys() == expected.keys()
     for name, value in expected.items():
@@ -116,7 +168,7 @@ def test_figures_are_of_the_first_images_and_send_no_gradient_back():
 def test_half_precision_is_computed_in_float32(dtype):
     views = tf.cast(vectors(8, 4), dtype)
     full = tf.cast(views, "float32")
-    for figure in (embedding_std, uniformity):
+    for figure in (embedding_std, uniformity, hardest_negative):
         assert figure(views).dtype == tf.float32
         np.testing.assert_array_equal(figure(views), figure(full))
     ours = alignment(views[:4], views[4:])

@@ -53,6 +53,15 @@ def test_names_of_others_are_text_and_no_formula():
         assert name in texts(drawn(figure))
 
 
+def test_a_spectrum_is_relative_to_its_largest_value():
+    figure = report.draw_spectrum({"a": [4.0, 2.0, 0.0], "b": np.zeros(2)})
+    a, b = figure.axes[0].lines
+    np.testing.assert_allclose(a.get_ydata(), [1.0, 0.5, 1e-5])  # 0 has no logarithm
+    np.testing.assert_array_equal(a.get_xdata(), [1, 2, 3])
+    assert np.isfinite(b.get_ydata()).all()
+    assert {"a", "b", "direction"} <= set(texts(drawn(figure)))
+
+
 def test_many_points_of_a_curve_are_thinned_to_means():
     steps, values = curves.thinned(range(1, 2001), np.arange(1.0, 2001))
     assert len(steps) == len(values) == 500

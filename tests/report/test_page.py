@@ -45,6 +45,9 @@ def contents():
         num_classes=3,
         step=3,
         curves={"train/contrast_loss": Curve(steps, 3.0 / steps, 1.0 * steps)},
+        spectra={
+            step: np.array([3.0, 1.0, 0.2]) / step for step in (10, 20, 30, 40, 50)
+        },
         results_step=3,
         rows={HOSTILE: {"knn_top_1_accuracy": 0.5}},
         judged=sample(),
@@ -104,6 +107,7 @@ def test_every_part_may_be_missing(contents):
             contents,
             **dict.fromkeys(["judged", "learned", "gallery", "projections"], missing),
             filters=missing,
+            spectra=missing,
             curves={},
             rows={},
             results_step=None,
@@ -114,8 +118,17 @@ def test_every_part_may_be_missing(contents):
         )
     )
     assert pairs is None
-    assert text.count("Not shown: it rained") == 7
+    assert text.count("Not shown: it rained") == 8
     assert "<img" not in text and "There is too little to tell." in text
+
+
+def test_spectra_of_a_few_checkpoints_with_their_ranks(contents):
+    text, _ = report.render(contents)
+    # Shares 15/21, 5/21, 1/21: exp of the entropy.
+    assert text.count("2.1 at step") == 4 and "at step 50" in text
+    assert "at step 30" not in text
+    text, _ = report.render(dataclasses.replace(contents, spectra={}))
+    assert "Not shown: No checkpoint can be read" in text
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])

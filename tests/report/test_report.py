@@ -85,7 +85,7 @@ def test_a_run_that_is_judged_ends_with_a_report(place):
     page = Page(place / "run" / "report.html")
     assert page.notes == []
     titles = re.findall(r"<h2>(.*?)</h2>", page.text)
-    assert len(titles) == 11, titles
+    assert len(titles) == 12, titles
     result = json.loads((place / "run" / "result.json").read_text())
     assert f"{100 * result['eval/knn_top_1_accuracy']:.1f}%" in page.text
     assert f"{100 * result['eval/untrained_knn_top_1_accuracy']:.1f}%" in page.text
@@ -154,7 +154,7 @@ def test_what_is_missing_is_a_note_in_its_place(copied, tmp_path, start):
     code, _, err = start("--mode=report", f"--model_dir={copied}", f"--dataset={gone}")
     assert (code, err) == (0, "")
     page = Page(copied / "report.html")
-    assert sum("gone" in note for note in page.notes) == 6
+    assert sum("gone" in note for note in page.notes) == 7
     assert any("no TensorBoard events" in note for note in page.notes)
     assert any("nothing has been evaluated yet" in note for note in page.notes)
     assert any("flags.json" in note for note in page.notes)

@@ -282,6 +282,7 @@ FIGURES = {
         ({"contrast_loss": 7.0, "contrast_acc": 0.008}, 8.0, []),  # low temperature
         ({"contrast_loss": 4.94}, 5.0, []),
         ({"contrast_loss": 4.96}, 5.0, ["no_learning"]),
+        ({"contrast_loss": 4.96, "temperature": 0.3}, 5.0, []),  # which moves it
         ({"contrast_loss": 2.0}, 2.0, []),  # from a checkpoint: it has learned
         ({"supervised_acc": 0.111}, 5.0, []),
         ({"supervised_acc": 0.109}, 5.0, ["guessing"]),

@@ -326,7 +326,7 @@ def test_wrong_arguments():
     make_model(memory=memory)
     with pytest.raises(ValueError, match="`memory` belongs to another model"):
         make_model(memory=memory)
-    with pytest.raises(UserError, match="take further negatives .*, got SupCon."):
+    with pytest.raises(UserError, match="take more negatives .*, got SupCon."):
         make_model(loss=losses.SupCon())
 
 

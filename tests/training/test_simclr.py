@@ -96,6 +96,8 @@ def test_figures_beside_the_loss_are_those_of_the_projections(micro_batch_size):
         "embedding_std": losses.embedding_std(a),
         "alignment": losses.alignment(a, b),
         "uniformity": losses.uniformity(a),
+        "hardest_negative": losses.hardest_negative(a),
+        "likely_false_negatives": losses.likely_false_negatives(a, b),
         "contrast_loss_chance": np.log(15),
     }
     logs = model.train_step(((view_a, view_b), tf.range(8) % 2))

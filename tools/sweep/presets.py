@@ -77,7 +77,7 @@ ABLATIONS = {
     "augmentation_pairs": Ablation(  # figure 5
         {"first": _WORDS, "second": _WORDS, "seed": _SEEDS}, _DEMO, _pair
     ),
-    "temperature_x_batch": Ablation(  # table 5 and figure 9
+    "temperature_x_batch": Ablation(  # figures 9 and B.8
         {
             "temperature": ["0.05", "0.1", "0.2", "0.5", "1"],
             "train_batch_size": ["64", "128", "256", "512"],
@@ -90,6 +90,14 @@ ABLATIONS = {
         {
             "loss": list(LOSS_ARGUMENTS),
             "train_batch_size": ["64", "256"],
+            "seed": _SEEDS,
+        },
+        _DEMO,
+    ),
+    "temperature_x_norm": Ablation(  # table 5
+        {
+            "temperature": ["0.05", "0.1", "0.5", "1", "10", "100"],
+            "hidden_norm": ["true", "false"],
             "seed": _SEEDS,
         },
         _DEMO,
