@@ -84,9 +84,7 @@ def of_one_device(tmp_path_factory):
     return folder
 
 
-def test_two_replicas_do_what_one_device_does_and_report(
-    of_one_device, tmp_path
-):
+def test_two_replicas_do_what_one_device_does_and_report(of_one_device, tmp_path):
     code, output = command(
         "--mode=train_then_eval",
         "--num_cpu_replicas=2",
