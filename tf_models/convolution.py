@@ -33,6 +33,13 @@ def convolve(images, kernel, strides=1):
     """
     if kernel.shape[0] == 1:  # it does not see what it steps over
         images, strides = images[:, ::strides, ::strides], 1
+    return _convolution(images, kernel, strides)
+
+
+# A function of its own: TensorFlow never forgets a custom gradient, nor the graph that
+# it is in. This graph holds one convolution, and serves all networks with such shapes.
+@tf.function(autograph=False)
+def _convolution(images, kernel, strides):
     size, padding = images.shape[1:3], (kernel.shape[0] - 1) // 2
 
     @tf.custom_gradient

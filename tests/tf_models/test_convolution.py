@@ -1,5 +1,8 @@
 """The convolution that is trained faster without oneDNN is the one it stands for."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -113,3 +116,18 @@ def test_it_is_taken_where_tensorflow_has_no_better_kernel(monkeypatch):
 
     of_any_size(images)
     assert seen == [False]
+
+
+def test_the_graph_of_a_training_is_forgotten():
+    kernel = tf.Variable(tf.ones([3, 3, 2, 2]))
+
+    @tf.function
+    def step(images):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(convolution.convolve(images, kernel))
+        return tape.gradient(loss, kernel)
+
+    graph = weakref.ref(step.get_concrete_function(tf.zeros([1, 4, 4, 2])).graph)
+    del step
+    gc.collect()
+    assert graph() is None
