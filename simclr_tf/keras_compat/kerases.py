@@ -3,20 +3,26 @@
 import importlib
 
 from tensorflow import keras
+from tensorflow.python.autograph.core import config as autograph_config
 
 IS_KERAS_3 = hasattr(keras, "ops")
 
-if not IS_KERAS_3:
-    # In `fit` of Keras 2 AutoGraph converts whatever a step calls, which takes seconds.
-    # Like Keras itself, these never branch on tensors; layers of the user's may, and
-    # they may be made from those of `simclr_tf.augmentation`.
-    from tensorflow.python.autograph.core import config
-
-    _AS_THEY_ARE = ("tf_models", "simclr_tf.losses", "simclr_tf.training")
-    config.CONVERSION_RULES = (
-        *map(config.DoNotConvert, _AS_THEY_ARE),
-        *config.CONVERSION_RULES,
-    )
+# AutoGraph converts whatever a traced function calls, which takes seconds. Our own code
+# never branches on tensors. Layers of the user's may, and Keras 2 converts those: they
+# may be subclasses of layers of `simclr_tf.augmentation`, which is why it is not here.
+_AS_THEY_ARE = (
+    "tf_models",
+    "simclr_tf.data",
+    "simclr_tf.evaluation",
+    "simclr_tf.experiment",
+    "simclr_tf.export",
+    "simclr_tf.losses",
+    "simclr_tf.training",
+)
+autograph_config.CONVERSION_RULES = (
+    *map(autograph_config.DoNotConvert, _AS_THEY_ARE),
+    *autograph_config.CONVERSION_RULES,
+)
 
 
 def version():

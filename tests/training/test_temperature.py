@@ -203,7 +203,7 @@ def test_a_number_belongs_to_the_loss():
 
 
 def test_a_loss_without_a_temperature_is_refused():
-    with pytest.raises(ValueError, match="`loss` must take a `temperature` from.*NoTemper"):
+    with pytest.raises(ValueError, match="must take a `temperature` .*NoTemper"):
         make_model(LearnedTemperature(), loss=NoTemperature())
 
 
