@@ -13,7 +13,7 @@ from simclr_tf.training.simclr import SimCLR
 SMALL = (
     "--image_size=8 --resnet_depth=18 --width_multiplier=0.0625 --num_proj_layers=2 "
     "--proj_out_dim=8 --train_batch_size=8 --warmup_epochs=0 --use_blur=False "
-    "--color_jitter_strength=0 --seed=1 "
+    "--color_jitter_strength=0 --seed=1 --loggers=jsonl "
     "--train_steps=4 --checkpoint_steps=1 --keep_checkpoint_max=0 --dataset=images.npy"
 ).split()
 

@@ -14,7 +14,7 @@ from tests import pictures
 SMALL = (
     "--image_size=8 --resnet_depth=18 --width_multiplier=0.125 --train_batch_size=4 "
     "--train_steps=1 --warmup_epochs=0 --use_blur=False --color_jitter_strength=0 "
-    "--seed=1 --noreport"
+    "--seed=1 --noreport --loggers=jsonl --export_formats=safetensors"
 ).split()
 
 

@@ -17,7 +17,8 @@ EXPORTS_COMPARED = True
 SMALL = (
     "--image_size=8 --resnet_depth=18 --width_multiplier=0.0625 --num_proj_layers=2 "
     "--proj_out_dim=8 --train_batch_size=8 --eval_batch_size=8 --eval_split=test "
-    "--use_blur=False --seed=1 --train_steps=4 --warmup_epochs=0 --noreport"
+    "--use_blur=False --seed=1 --train_steps=4 --warmup_epochs=0 --noreport "
+    "--loggers=jsonl"
 ).split()
 
 

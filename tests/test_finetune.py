@@ -17,7 +17,8 @@ from tests import pictures, programs
 SMALL = (
     "--image_size=8 --resnet_depth=18 --width_multiplier=0.0625 --num_proj_layers=2 "
     "--proj_out_dim=8 --train_batch_size=8 --warmup_epochs=0 --eval_batch_size=8 "
-    "--use_blur=False --color_jitter_strength=0 --eval_split=test --seed=1 --noreport"
+    "--use_blur=False --color_jitter_strength=0 --eval_split=test --seed=1 --noreport "
+    "--loggers=jsonl"
 ).split()
 LINEAR = (
     "--train_mode=finetune --fine_tune_after_block=4 --augmentation=none "
@@ -289,6 +290,7 @@ def test_distillation_writes_all_that_a_run_promises(start, pretrained, tmp_path
             "--evaluators=head,knn",
             "--train_steps=2",
             "--train_summary_steps=1",
+            "--loggers=tensorboard,jsonl",
         ),
         "Labels: 10 of 20 images.",
         "train, 20 images, 2 classes",  # all train

@@ -19,7 +19,8 @@ from tests import pictures
 SMALL = (
     "--image_size=8 --resnet_depth=18 --width_multiplier=0.0625 --num_proj_layers=2 "
     "--proj_out_dim=8 --train_batch_size=8 --warmup_epochs=0 --eval_batch_size=8 "
-    "--use_blur=False --color_jitter_strength=0 --seed=1 --noreport"
+    "--use_blur=False --color_jitter_strength=0 --seed=1 --noreport "
+    "--loggers=jsonl --export_formats=safetensors"
 ).split()
 
 
@@ -77,6 +78,8 @@ def test_pretrain_writes_all_that_a_run_promises(start, tmp_path):
         "--color_jitter_strength=1",
         "--evaluators=head,knn,logistic",
         "--compare_untrained",
+        "--loggers=tensorboard,jsonl",
+        "--export_formats=saved_model",
     )
     assert (code, err) == (0, "")
     assert "step 5/5" in out and "mean per class" in out
@@ -112,6 +115,7 @@ def test_pretrain_writes_all_that_a_run_promises(start, tmp_path):
 
 def test_events_have_the_promised_names(start, tmp_path):
     flags = ["--temperature_start=0.5", "--temperature_warmup_steps=2"]
+    flags += ["--loggers=tensorboard"]
     _, out, _ = start("--train_steps=4", "--train_summary_steps=2", *flags)
     assert "temperature 0.400" in out  # the mean of 0.5 and 0.3
     names, steps = set(), set()
@@ -228,7 +232,7 @@ def test_every_projection_head_runs(start, mode):
 def test_eval_without_a_head_uses_nearest_neighbours(start, tmp_path):
     # Defect B4: it crashed, and nothing was exported.
     start("--train_steps=2", "--lineareval_while_pretraining=False")
-    code, out, err = start("--mode=eval")
+    code, out, err = start("--mode=eval", "--export_formats=saved_model")
     assert (code, err) == (0, "")
     assert "nearest neighbours judge" in out
     results = json.loads((tmp_path / "run" / "result.json").read_text())
@@ -284,7 +288,8 @@ def test_finetuning_takes_a_prefix_and_another_class_count(start, folder, tmp_pa
 
 def test_export_from_any_checkpoint_and_load_again(start, tmp_path):
     start("--train_steps=2", "--checkpoint_steps=1")
-    code, out, _ = start("--mode=export", f"--checkpoint={tmp_path / 'run' / 'ckpt-1'}")
+    checkpoint = f"--checkpoint={tmp_path / 'run' / 'ckpt-1'}"
+    code, out, _ = start("--mode=export", checkpoint, "--export_formats=saved_model")
     assert code == 0 and "saved_model" in out
     encoder = export.load_encoder(tmp_path / "run" / "saved_model" / "1")
     expected = networks(saved(tmp_path, "run", 1))

@@ -14,7 +14,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 TINY = (
     "--image_size=8 --proj_head_mode=linear --proj_out_dim=4 --train_batch_size=8 "
     "--warmup_epochs=0 --augmentation=crop,flip --eval_batch_size=1000 --seed=1 "
-    "--dataset=bundled --eval_split=test --eval_timeout=0"
+    "--dataset=bundled --eval_split=test --eval_timeout=0 "
+    "--loggers=jsonl --export_formats=keras"
 ).split()
 FOUR = ("--train_steps=4", "--checkpoint_steps=1", "--keep_checkpoint_max=0")
 

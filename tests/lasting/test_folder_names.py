@@ -26,6 +26,7 @@ def test_names_of_folders_mean_themselves(start, tmp_path, monkeypatch, whole, n
         "--train_steps=4",
         "--checkpoint_steps=1",
         "--keep_checkpoint_max=1",
+        "--loggers=tensorboard,jsonl",
         model_dir=f"../here/{name}",
     )
     assert (code, err) == (0, "") and "steps      2 to 4" in out
@@ -40,7 +41,9 @@ def test_a_run_in_a_folder_with_wildcards_is_judged_exported_and_started_from(
 ):
     assert start("--train_steps=1", model_dir="lr[0.3]")[0] == 0
     there = str(tmp_path / "lr[0.3]")
-    code, out, err = start("--mode=eval", model_dir=there)
+    code, out, err = start(
+        "--mode=eval", "--export_formats=saved_model", model_dir=there
+    )
     assert (code, err) == (0, "") and "ckpt-1" in out
     common = ("--train_steps=1",)
     for flags in (

@@ -89,5 +89,5 @@ def test_summaries_are_written_before_the_checkpoint_of_their_step(
         save(self, step, figures)
 
     monkeypatch.setattr(saving.Keeper, "save", with_look)
-    assert start(*FOUR, "--train_summary_steps=1")[0] == 0
+    assert start(*FOUR, "--train_summary_steps=1", "--loggers=tensorboard")[0] == 0
     assert sorted(seen) == [1, 2, 3, 4]
