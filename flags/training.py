@@ -70,16 +70,6 @@ values.one_of(
 values.floating(
     "momentum", 0.9, "Momentum of --optimizer=momentum and lars.", low=0, below=1
 )
-values.floating(
-    "temperature",
-    0.1,
-    "Temperature of the contrastive loss: the similarities are divided by it.",
-    above=0,
-    high=1000,
-)
-values.boolean(
-    "hidden_norm", True, "Scale projections to length 1 before comparing them."
-)
 values.boolean(
     "lineareval_while_pretraining",
     True,

@@ -9,6 +9,7 @@ row.
 
 import tensorflow as tf
 
+from simclr_tf.losses import metrics
 from simclr_tf.losses._rows import in_blocks, joined
 
 
@@ -36,7 +37,7 @@ def compare(mine, temperature, gather, max_cells, max_cosine=None, with_metrics=
 
     @tf.custom_gradient
     def compared(mine):
-        losses, log_sums, *metrics = _forward(
+        losses, log_sums, *figures = _forward(
             mine, everyone, temperature, block, in_range, with_metrics
         )
 
@@ -44,7 +45,7 @@ def compare(mine, temperature, gather, max_cells, max_cosine=None, with_metrics=
             known = gather(tf.stack([log_sums, upstream], axis=-1))
             return _backward(mine, everyone, temperature, block, in_range, known)
 
-        return (losses, *metrics), gradient
+        return (losses, *figures), gradient
 
     return compared(mine)
 
@@ -59,9 +60,10 @@ def _forward(mine, everyone, temperature, block, in_range, with_metrics):
         rows = _by_view(pairs) / temperature  # [2 block, E]
         partner = tf.reduce_sum(rows * _by_view(pairs[:, ::-1]), axis=1)
         logits = tf.matmul(rows, columns, transpose_b=True)  # [2 block, 2B]
-        metrics = 2 * [tf.zeros([block])]
+        figures = 2 * [tf.zeros([block])]
         if with_metrics:  # first views to second views
-            metrics = _metrics(logits[:block, count:], itself[block:] - count)
+            across = logits[:block, count:]
+            figures = metrics.from_logits(across, itself[block:] - count)
         if in_range:
             log_sums = tf.math.log(
                 tf.reduce_sum(_with_cells(tf.exp(logits), itself, 0.0), axis=1)
@@ -69,7 +71,7 @@ def _forward(mine, everyone, temperature, block, in_range, with_metrics):
         else:
             logits = _with_cells(logits, itself, logits.dtype.min)
             log_sums = tf.reduce_logsumexp(logits, axis=1)
-        return (_by_pair(log_sums - partner), _by_pair(log_sums), *metrics)
+        return (_by_pair(log_sums - partner), _by_pair(log_sums), *figures)
 
     blocks = in_blocks(mine, block)
     results = tf.map_fn(
@@ -122,14 +124,6 @@ def _backward(mine, everyone, temperature, block, in_range, known):
     gradient = joined(gradient, tf.shape(mine)[0])
     weight = tf.reduce_sum(known[: tf.shape(mine)[0], :, 1], axis=1)  # [b]
     return (gradient - weight[:, tf.newaxis, tf.newaxis] * mine[:, ::-1]) / temperature
-
-
-def _metrics(across, partner):
-    """Accuracies and entropies `[b]` of logits `[b, B]`; `partner` is the answer."""
-    nearest = tf.argmax(across, axis=1, output_type=tf.int32)
-    log_probability = tf.nn.log_softmax(across, axis=1)
-    mean = tf.reduce_sum(tf.exp(log_probability) * log_probability, axis=1)
-    return tf.cast(tf.equal(nearest, partner), tf.float32), -mean
 
 
 def _block(rows, count, max_cells):

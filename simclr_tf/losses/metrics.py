@@ -24,7 +24,8 @@ def contrastive_accuracy(view_a, view_b, hidden_norm=True):
         >>> print(contrastive_accuracy(views, tf.gather(views, [0, 2, 1])).numpy())
         [1. 0. 0.]
     """
-    return accuracy_from_logits(_similarities(view_a, view_b, hidden_norm))
+    logits = _similarities(view_a, view_b, hidden_norm)
+    return from_logits(logits, tf.range(tf.shape(logits)[0]))[0]
 
 
 def contrastive_entropy(view_a, view_b, temperature=0.1, hidden_norm=True):
@@ -45,21 +46,21 @@ def contrastive_entropy(view_a, view_b, temperature=0.1, hidden_norm=True):
         [0.6931 0.6931]
     """
     logits = _similarities(view_a, view_b, hidden_norm) / temperature
-    return entropy_from_logits(logits)
+    return from_logits(logits, tf.range(tf.shape(logits)[0]))[1]
 
 
-def accuracy_from_logits(logits):
-    """`contrastive_accuracy` `[b]` from `[b, B]`, row i's partner in column i."""
-    partner = tf.range(tf.shape(logits)[0])
+def from_logits(logits, partner):
+    """Accuracies and entropies, each `[n]`, of some first views.
+
+    Args:
+        logits: Float32 `[n, B]`, similarities of first views to all second views,
+            divided by the temperature.
+        partner: Int32 `[n]`, the column of each one's own second view.
+    """
     nearest = tf.argmax(logits, axis=1, output_type=tf.int32)
-    return tf.cast(tf.equal(nearest, partner), tf.float32)
-
-
-def entropy_from_logits(logits):
-    """`contrastive_entropy` `[b]` from `[b, B]` divided by the temperature."""
     log_probability = tf.nn.log_softmax(logits, axis=1)
-    probability = tf.exp(log_probability)
-    return -tf.reduce_sum(probability * log_probability, axis=1)
+    mean = tf.reduce_sum(tf.exp(log_probability) * log_probability, axis=1)
+    return tf.cast(tf.equal(nearest, partner), tf.float32), -mean
 
 
 def _similarities(view_a, view_b, hidden_norm):

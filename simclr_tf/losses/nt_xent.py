@@ -82,6 +82,7 @@ class NTXent(ContrastiveLoss):
     """
 
     takes_negatives = True
+    _arguments = ("temperature", "hidden_norm")
 
     def __init__(self, temperature=0.1, hidden_norm=True, name="nt_xent", **kwargs):
         super().__init__(name=name, **kwargs)
@@ -112,28 +113,24 @@ class NTXent(ContrastiveLoss):
             negatives,
         )
 
-    def _compare(self, view_a, view_b, labels, negatives, temperature, with_metrics):
+    def _compare(self, view_a, view_b, given, with_metrics):
         pairs = _pairs.pairs_of(view_a, view_b, self.hidden_norm)
-        own, max_cosine = self.temperature, 1.0 if self.hidden_norm else None
-        if temperature is not None:
+        temperature, max_cosine = self.temperature, 1.0 if self.hidden_norm else None
+        scale = 1.0
+        if given.temperature is not None:
             # By the square root on both sides the gradient reaches it through both.
-            pairs, own, max_cosine = pairs / tf.sqrt(temperature), 1.0, None
+            temperature, max_cosine = 1.0, None
+            scale = tf.sqrt(given.temperature)
+        pairs /= scale
         losses, *of_images = _compare(
-            pairs, own, max_cosine, _pairs.gathered, with_metrics
+            pairs, temperature, max_cosine, _pairs.gathered, with_metrics
         )
-        if negatives is not None:
-            negatives, filled = _pairs.negatives_of(negatives, self.hidden_norm)
-            if temperature is not None:
-                negatives /= tf.sqrt(temperature)
-            losses = _with_negatives(losses, pairs / own, pairs, negatives, filled)
+        if given.negatives is not None:
+            negatives, filled = _pairs.negatives_of(given.negatives, self.hidden_norm)
+            losses = _with_negatives(
+                losses, pairs / temperature, pairs, negatives / scale, filled
+            )
         return (tf.reduce_mean(losses, axis=1), *of_images)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "temperature": self.temperature,
-            "hidden_norm": self.hidden_norm,
-        }
 
 
 def _with_negatives(losses, rows, pairs, negatives, filled):
@@ -199,11 +196,7 @@ def _compare_at_once(pairs, temperature, with_metrics):
     if not with_metrics:
         return losses, None, None
     across = logits[0::2, 1::2]  # [b, B], first views to second views
-    return (
-        losses,
-        metrics.accuracy_from_logits(across),
-        metrics.entropy_from_logits(across),
-    )
+    return (losses, *metrics.from_logits(across, tf.range(tf.shape(across)[0])))
 
 
 def _logits(pairs, temperature):

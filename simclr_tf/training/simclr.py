@@ -368,7 +368,11 @@ class SimCLR(CompiledModel):
 
     def _contrast(self, view_a, view_b, labels, temperature):
         """Contrastive loss and metrics, each `[B]`, of projections `[B, E]`."""
-        extras = {"labels": labels} if self._loss_needs_labels() else {}
+        extras = {}
+        if self._loss_needs_labels():
+            extras["labels"] = labels
+        if getattr(self.loss, "needs_step", False):
+            extras["step"] = self.optimizer.iterations
         if temperature is not None:
             extras["temperature"] = temperature
         if not hasattr(self.loss, "call_with_metrics"):

@@ -135,10 +135,10 @@ WRONG = {
     FINETUNE + "--label_fraction=0.1 --label_file=l": "--label_fraction must be 1 with "
     "--label_file=l, got 0.1: each chooses the images that have labels.",
     "--label_fraction=0.1": "--label_fraction must not be given with "
-    "--train_mode=pretrain in training, got 0.1: it is for finetune, distill and "
-    "--mode=eval.",
+    "--train_mode=pretrain in training, got 0.1: it is for finetune, distill, "
+    "--loss=supcon and --mode=eval.",
     "--label_file=l": "--label_file must not be given with --train_mode=pretrain in "
-    "training, got l: it is for finetune, distill and --mode=eval.",
+    "training, got l: it is for finetune, distill, --loss=supcon and --mode=eval.",
     "--augmentation=none": "--augmentation must be crop_and_flip or a list with "
     "--train_mode=pretrain, got none: it is for finetune and distill.",
     "--augmentation=blur": "--augmentation must begin with crop, which decides the "

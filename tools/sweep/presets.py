@@ -3,6 +3,8 @@
 import dataclasses
 import typing
 
+from simclr_tf.experiment.config import LOSS_ARGUMENTS
+
 
 def as_flags(params):
     """The flags of a trial where every axis is a flag.
@@ -89,6 +91,14 @@ ABLATIONS = {
         {
             "temperature": ["0.05", "0.1", "0.5", "1", "10", "100"],
             "hidden_norm": ["true", "false"],
+            "seed": _SEEDS,
+        },
+        _DEMO,
+    ),
+    "losses": Ablation(  # at equal steps, each loss with its own defaults
+        {
+            "loss": list(LOSS_ARGUMENTS),
+            "train_batch_size": ["64", "256"],
             "seed": _SEEDS,
         },
         _DEMO,
