@@ -166,7 +166,7 @@ def _require_temperature(train, loss):
         name = "learn_temperature" if train.learn_temperature else "temperature_start"
         raise UserError(
             f"--{name} needs a loss that divides similarities by a temperature, got "
-            f"{type(loss).__name__}."
+            f"--loss={train.loss}."
         )
 
 

@@ -203,17 +203,12 @@ def test_a_number_belongs_to_the_loss():
 
 
 def test_a_loss_without_a_temperature_is_refused():
-    with pytest.raises(ValueError, match="must take a `temperature` .*NoTemper"):
-        make_model(LearnedTemperature(), loss=NoTemperature())
+    with pytest.raises(ValueError, match="must take a `temperature` .*MarginT"):
+        make_model(LearnedTemperature(), loss=losses.MarginTriplet())
 
 
 def test_the_command_refuses_such_a_loss_in_one_line():
-    train = dataclasses.replace(RunConfig().train, learn_temperature=True)
-    with pytest.raises(UserError, match="--learn_temperature needs a loss .* got No"):
-        networks._require_temperature(train, NoTemperature())
-
-
-class NoTemperature(losses.ContrastiveLoss):
-    """A loss of the user's own."""
-
-    takes_temperature = False
+    words = {"learn_temperature": True, "loss": "margin_triplet"}
+    train = dataclasses.replace(RunConfig().train, **words)
+    with pytest.raises(UserError, match="--learn_temperature needs .* got --loss=marg"):
+        networks._require_temperature(train, losses.MarginTriplet())
