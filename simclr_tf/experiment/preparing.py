@@ -6,7 +6,7 @@ import random
 import tensorflow as tf
 from tensorflow import keras
 
-from simclr_tf import data, distribution, keras_compat, optimizers
+from simclr_tf import data, distribution, optimizers
 from simclr_tf.errors import UserError
 from simclr_tf.experiment import (
     checkpoint_files,
@@ -183,7 +183,7 @@ def _memory_in_words(model):
     memory = getattr(model, "memory", None)
     if memory is None:
         return None
-    filled = min(memory.size, int(keras_compat.tf_variable(memory.stored)))
+    filled = min(memory.size, int(tf.convert_to_tensor(memory.stored)))
     return (
         f"{memory.size:,} of earlier batches, {filled:,} so far, momentum "
         f"{memory.momentum:g}"

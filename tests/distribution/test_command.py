@@ -21,7 +21,7 @@ SMALL = (
     "--width_multiplier=0.0625 --num_proj_layers=2 --proj_out_dim=8 --warmup_epochs=0 "
     "--train_batch_size=12 --eval_batch_size=100 --evaluators=head --seed=1 "
     "--keep_checkpoint_max=0 --optimizer=momentum --learning_rate=0.5 "
-    "--temperature=0.5 --noreport"
+    "--temperature=0.5 --noreport --memory_size=20 --memory_momentum=0.5"
 ).split()
 FOUR_STEPS = ["--train_steps=4", "--checkpoint_steps=2"]
 
@@ -44,19 +44,20 @@ def command(*flags, model_dir, workers=1):
 
 
 def moved(folder):
-    """How far each of the networks' variables moved from step 2 to 4, by path."""
+    """How far the networks' variables and the memory moved from step 2 to 4."""
     two, four = (
         tf.train.load_checkpoint(os.path.join(folder, f"ckpt-{step}"))
         for step in (2, 4)
     )
-    keys = [k for k in four.get_variable_to_shape_map() if k.startswith("model/")]
+    parts = ("model/", "memory/")
+    keys = [k for k in four.get_variable_to_shape_map() if k.startswith(parts)]
     return {key: four.get_tensor(key) - two.get_tensor(key) for key in keys}
 
 
 def assert_same_training(folder, of_one_device):
     """The last two of four steps; rounding is worth a few in a thousand of them."""
     found, expected = moved(folder), moved(of_one_device)
-    assert found.keys() == expected.keys() and len(found) > 40
+    assert found.keys() == expected.keys() and len(found) > 80
     for key, value in expected.items():
         largest = np.abs(value).max()
         assert largest > 0, key
