@@ -6,8 +6,13 @@ from tensorflow import keras
 import tf_models
 from simclr_tf import keras_compat
 from simclr_tf.errors import UserError
-from simclr_tf.losses import NTXent, diagnostics
-from simclr_tf.training import _batching, _checks, _common, _micro_batches
+from simclr_tf.training import (
+    _batching,
+    _checks,
+    _common,
+    _contrast,
+    _micro_batches,
+)
 from simclr_tf.training._compiled import CompiledModel
 from simclr_tf.training.temperature import LearnedTemperature, require
 
@@ -287,7 +292,7 @@ class SimCLR(CompiledModel):
         full = tf.unstack(projections[:, :2], axis=1)
         temperature = self._current_temperature()
         contrast = self._contrast(*full, labels, negatives, temperature)
-        small = self._contrast_small(projections, negatives, temperature)
+        small = _contrast.of_small_views(self.loss, projections, negatives, temperature)
         supervised = self._supervise(hidden, labels)
         weight_decay = self._weight_decay_loss()
         of_views = [contrast["contrast_loss"][:, tf.newaxis], *small.values()]
@@ -299,7 +304,7 @@ class SimCLR(CompiledModel):
         values = {"loss": replicas * loss, "weight_decay": weight_decay}
         if temperature is not None:
             values["temperature"] = temperature
-        figures = self._diagnose(projections[:, :2], negatives)
+        figures = _contrast.figures(self.loss, projections[:, :2], negatives)
         return loss, {**values, **contrast, **small, **figures, **supervised}
 
     def test_step(self, data):
@@ -372,7 +377,7 @@ class SimCLR(CompiledModel):
                 f"((view_a, view_b), labels), got {data}."
             )
         views = tuple(_checks.views(_common.as_unit_range(view)) for view in views)
-        if self._loss_needs_labels():
+        if _contrast.needs_labels(self.loss):
             _checks.require_labels_of_images(labels, self.loss)
         elif labels is None or self.num_classes is None:
             return views, None
@@ -396,47 +401,10 @@ class SimCLR(CompiledModel):
 
     def _contrast(self, view_a, view_b, labels, negatives=None, temperature=None):
         """Contrastive loss and metrics, each `[B]`, of projections `[B, E]`."""
-        extras = _given(negatives=negatives, temperature=temperature)
-        if self._loss_needs_labels():
-            extras["labels"] = labels
-        if getattr(self.loss, "needs_step", False):
-            extras["step"] = self.optimizer.iterations
-        if not hasattr(self.loss, "call_with_metrics"):
-            return {"contrast_loss": self.loss.call(view_a, view_b, **extras)}
-        names = ("contrast_loss", "contrast_acc", "contrast_entropy")
-        figures = self.loss.call_with_metrics(view_a, view_b, **extras)
-        return dict(zip(names, figures, strict=True))
-
-    def _loss_needs_labels(self):
-        return getattr(self.loss, "needs_labels", False)
-
-    def _contrast_small(self, projections, negatives, temperature):
-        """The loss `[b, V]` of small views, from projections `[b, 2 + V, E]`."""
-        if projections.shape[1] == 2:
-            return {}
-        if not hasattr(self.loss, "of_small_views"):
-            raise ValueError(
-                "`loss` must have the method of_small_views with small views, as "
-                f"NTXent has, got {type(self.loss).__name__}."
-            )
-        full = tf.unstack(projections[:, :2], axis=1)
-        extras = _given(negatives=negatives, temperature=temperature)
-        losses = self.loss.of_small_views(projections[:, 2:], *full, **extras)
-        return {"small_view_loss": losses}
-
-    def _diagnose(self, projections, negatives):
-        """Scalars that tell whether it learns, from this replica's `[b, 2, E]`."""
-        figures = diagnostics.of_projections(projections)
-        filled = 0.0
-        if negatives is not None:
-            filled = tf.math.count_nonzero(
-                tf.reduce_any(negatives != 0, axis=1), dtype=tf.float32
-            )
-            figures["memory_filled"] = filled
-        if isinstance(self.loss, NTXent):
-            rows = _common.global_rows(projections)
-            figures["contrast_loss_chance"] = diagnostics.chance_loss(rows, filled)
-        return figures
+        step = self.optimizer.iterations
+        return _contrast.of_views(
+            self.loss, view_a, view_b, labels, step, negatives, temperature
+        )
 
     def _supervise(self, hidden, labels):
         """Loss and accuracy `[2B]` of the linear head on `[B, 2, C]`, with weights.
@@ -498,8 +466,3 @@ def _one_or_more(augmentation):
             f"them those of small views, of one size too; got {len(sizes)} of {sizes}."
         )
     return tuple(augmentation)
-
-
-def _given(**extras):
-    """Those that are there."""
-    return {name: value for name, value in extras.items() if value is not None}

@@ -120,9 +120,9 @@ def model_with(pair):
 
 def test_a_model_with_views_that_differ(tmp_path):
     model = model_with(two_views())
+    model.compile("adam")
     (dark, bright), _ = model._views(tf.constant(PICTURES))
     assert np.min(dark) == 0 and np.max(bright) == 1
-    model.compile("adam")
     model.fit(PICTURES, batch_size=3, verbose=0)
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
