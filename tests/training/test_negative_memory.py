@@ -205,6 +205,13 @@ def test_a_keras_file_goes_on_where_the_model_was(tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
+def test_config_round_trip():
+    memory = NegativeMemory(7, momentum=0.5, make_networks=own_networks)
+    again = NegativeMemory.from_config(memory.get_config())
+    assert (again.size, again.momentum) == (7, 0.5)
+    assert again.make_networks is own_networks
+
+
 def test_copies_are_not_trained_and_not_in_the_encoder():
     model = make_model()
     assert len(model.trainable_variables) == 6
@@ -239,6 +246,7 @@ class OwnEncoder(keras.Model):
         return cls(keras.layers.Dense.from_config(config["dense"]), config["tells"])
 
 
+@keras.utils.register_keras_serializable(package="tests")
 def own_networks():
     return OwnEncoder(keras.layers.Dense(5, "tanh")), keras.layers.Dense(2)
 
