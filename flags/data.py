@@ -2,6 +2,7 @@
 
 from flags import values
 from simclr_tf.experiment import view_words
+from simclr_tf.experiment.config import LABELLED_LOSSES
 
 values.string(
     "dataset",
@@ -104,9 +105,9 @@ values.floating(
     "label_fraction",
     1.0,
     "Share of the training split whose labels may be used, the same number of every "
-    "class: 0.01, 0.1. finetune trains only on these images, distill hides the other "
-    "labels, and evaluators learn from these. With one seed, those of 0.01 are among "
-    "those of 0.1.",
+    "class: 0.01, 0.1. finetune trains only on these images, distill and "
+    "--loss=supcon hide the other labels, and evaluators learn from these. With one "
+    "seed, those of 0.01 are among those of 0.1.",
     above=0,
     high=1,
 )
@@ -198,14 +199,15 @@ def _labels_are_chosen_once(label_fraction, label_file):
 
 
 @values.check
-def _labels_are_used(mode, train_mode, label_fraction, label_file):
+def _labels_are_used(mode, train_mode, loss, label_fraction, label_file):
     pretrains = "train" in mode and train_mode == "pretrain"
-    if pretrains and (label_file or label_fraction < 1):
+    unused = pretrains and loss not in LABELLED_LOSSES
+    if unused and (label_file or label_fraction < 1):
         name = "label_file" if label_file else "label_fraction"
         return (
             f"--{name} must not be given with --train_mode=pretrain in training, got "
-            f"{label_file or f'{label_fraction:g}'}: it is for finetune, distill and "
-            "--mode=eval."
+            f"{label_file or f'{label_fraction:g}'}: it is for finetune, distill, "
+            f"--loss={','.join(LABELLED_LOSSES)} and --mode=eval."
         )
     return None
 

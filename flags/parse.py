@@ -13,6 +13,7 @@ from flags import (
     evaluation,
     export,
     inheritance,
+    losses,
     model,
     report,
     runtime,
@@ -32,7 +33,7 @@ from simclr_tf.experiment.config import (
     TrainConfig,
 )
 
-_THEMES = (runtime, data, model, training, evaluation, export, report)
+_THEMES = (runtime, data, model, training, losses, evaluation, export, report)
 _PRESETS = os.path.join(os.path.dirname(__file__), "presets")
 # Steps win over epochs, but those of a recipe do not win over epochs that are given.
 _STEPS_OF = {"train_epochs": "train_steps", "checkpoint_epochs": "checkpoint_steps"}

@@ -3,6 +3,7 @@
 import os
 
 from flags import values
+from simclr_tf.experiment.config import LOSSES_OF_THE_BATCH
 
 values.one_of(
     "train_mode",
@@ -69,16 +70,6 @@ values.one_of(
 )
 values.floating(
     "momentum", 0.9, "Momentum of --optimizer=momentum and lars.", low=0, below=1
-)
-values.floating(
-    "temperature",
-    0.1,
-    "Temperature of the contrastive loss: the similarities are divided by it.",
-    above=0,
-    high=1000,
-)
-values.boolean(
-    "hidden_norm", True, "Scale projections to length 1 before comparing them."
 )
 values.integer(
     "memory_size",
@@ -199,7 +190,7 @@ def _pieces_fit(micro_batch_size, train_mode, train_batch_size, jit_compile):
 
 
 @values.check
-def _memory_fits(memory_size, train_mode, train_batch_size):
+def _memory_fits(memory_size, train_mode, train_batch_size, loss):
     if memory_size and train_mode != "pretrain":
         return (
             f"--memory_size must be 0 with --train_mode={train_mode}, got "
@@ -209,6 +200,11 @@ def _memory_fits(memory_size, train_mode, train_batch_size):
         return (
             "--memory_size must be 0 or at least "
             f"--train_batch_size={train_batch_size}, got {memory_size}."
+        )
+    if memory_size and loss in LOSSES_OF_THE_BATCH:
+        return (
+            f"--memory_size must be 0 with --loss={loss}, got {memory_size}: this loss "
+            "takes no negatives of other batches."
         )
     return None
 

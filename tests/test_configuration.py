@@ -223,6 +223,7 @@ def test_nothing_is_said_where_nothing_differs():
         ("--dataset=other", "dataset bundled other"),
         ("--probe_dataset=p", "probe_dataset none p"),
         ("--augmentation=crop", "augmentation crop_and_flip crop"),
+        ("--loss=dcl", "loss nt_xent dcl"),
         ("--batch_norm_decay=0.5", "batch_norm_decay 0.9 0.5"),
         ("--seed=2", "seed 1 2"),
         ({"steps": (4, 5)}, "train_steps 4 5"),

@@ -319,10 +319,12 @@ def test_distillation_writes_all_that_a_run_promises(start, pretrained, tmp_path
     worked(start("--mode=eval", *another), "linear head  ")  # needs no teacher
 
 
-def test_distillation_hides_the_other_labels(home):
-    arguments = ["--train_mode=distill", "--teacher=t", "--label_fraction=0.5"]
-    arguments += [f"--dataset={home / 'data'}", "--model_dir=r"]
-    config, _ = flags.parse(["run.py", *arguments])
+@pytest.mark.parametrize(
+    "mode", [["--train_mode=distill", "--teacher=t"], ["--loss=supcon"]]
+)
+def test_distillation_and_supcon_hide_the_other_labels(home, mode):
+    arguments = [f"--dataset={home / 'data'}", "--model_dir=r", "--label_fraction=0.5"]
+    config, _ = flags.parse(["run.py", *mode, *arguments])
     source = labels.open_training_split(config, lambda line: None)
     every = np.repeat([0, 1], 10)
     hidden = np.full(20, -1)

@@ -352,6 +352,10 @@ def test_evaluators_without_labels_to_learn_from_end_before_training(
             f"--evaluators={evaluators} learns from labels",
             f"--dataset={folder} --train_split=train has none",
         )
+    refused(
+        start("--loss=supcon", "--train_steps=1"),
+        f"--loss=supcon needs labels, and --dataset={folder} split train has none",
+    )
     assert not os.path.exists(tmp_path / "run")
 
 

@@ -19,6 +19,29 @@ RESNET_FIELDS = (
 )
 HEAD_FIELDS = ("proj_head_mode", "num_proj_layers", "proj_out_dim")
 
+# The flags that each `--loss` uses; they have the names of its arguments.
+LOSS_ARGUMENTS = {
+    "nt_xent": ("temperature", "hidden_norm"),
+    "nt_logistic": ("temperature", "hidden_norm", "semi_hard"),
+    "margin_triplet": ("margin", "hidden_norm", "semi_hard"),
+    "supcon": ("temperature", "hidden_norm"),
+    "dcl": ("temperature", "hidden_norm"),
+    "dclw": ("temperature",),
+    "debiased": ("temperature", "positive_prior"),
+    "hard_negatives": ("temperature", "positive_prior", "negative_concentration"),
+    "false_negatives": (
+        "temperature",
+        "false_negative_threshold",
+        "false_negative_top_k",
+        "attract_false_negatives",
+    ),
+    "generalized": ("temperature", "embedding_prior", "embedding_prior_weight"),
+}
+# Those of them that need a label of each image, or -1.
+LABELLED_LOSSES = ("supcon",)
+# Those that take no negatives of a memory.
+LOSSES_OF_THE_BATCH = ("supcon", "generalized")
+
 
 @dataclasses.dataclass(frozen=True)
 class DataConfig:
@@ -96,8 +119,18 @@ class TrainConfig:
     warmup_epochs: float = 10.0
     weight_decay: float = 1e-6
     momentum: float = 0.9
+    loss: str = "nt_xent"
     temperature: float = 0.1
     hidden_norm: bool = True
+    margin: float = 0.8
+    semi_hard: bool = False
+    positive_prior: float = 0.1
+    negative_concentration: float = 1.0
+    false_negative_threshold: float = 0.7
+    false_negative_top_k: int = 0
+    attract_false_negatives: bool = False
+    embedding_prior: str = "logsumexp"
+    embedding_prior_weight: float | None = None
     memory_size: int = 0
     memory_momentum: float = 0.999
     lineareval_while_pretraining: bool = True

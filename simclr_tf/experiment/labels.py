@@ -6,13 +6,15 @@ from simclr_tf import data
 from simclr_tf.data import label_subset
 from simclr_tf.errors import UserError
 from simclr_tf.experiment import splits
+from simclr_tf.experiment.config import LABELLED_LOSSES
 
 
 def open_training_split(config, say, resumes=False):
     """The training split for the train mode.
 
     Pre-training uses every image; fine-tuning those whose labels `--label_fraction` or
-    `--label_file` keeps; distillation every image, with the other labels hidden.
+    `--label_file` keeps; distillation, and pre-training whose loss needs labels, every
+    image, with the other labels hidden.
 
     Args:
         config: `RunConfig`.
@@ -32,7 +34,8 @@ def open_training_split(config, say, resumes=False):
         return source
     if train.train_mode == "finetune":
         return labelled_part(config, known_labels(source), say)
-    if train.train_mode == "distill" and _restricted(config):
+    hides = train.train_mode == "distill" or _loss_needs_labels(config)
+    if hides and _restricted(config):
         labels, chosen = _choose(config, source, say)
         hidden = np.full_like(labels, -1)
         hidden[chosen] = labels[chosen]
@@ -107,6 +110,11 @@ def known_labels(source):
     return source if len(known) == source.num_examples else data.Subset(source, known)
 
 
+def _loss_needs_labels(config):
+    train = config.train
+    return train.train_mode == "pretrain" and train.loss in LABELLED_LOSSES
+
+
 def _restricted(config):
     return config.data.label_fraction < 1 or config.data.label_file is not None
 
@@ -153,6 +161,8 @@ def _require_no_labels_needed(config):
     needs = None
     if train.train_mode == "finetune":
         needs = "--train_mode=finetune"
+    elif _loss_needs_labels(config):
+        needs = f"--loss={train.loss}"
     elif train.train_mode == "distill" and train.label_weight > 0:
         needs = f"--label_weight={train.label_weight:g}"
     elif train.train_mode == "distill" and _restricted(config):

@@ -6,10 +6,10 @@ import tensorflow as tf
 from tensorflow import keras
 
 import tf_models
-from simclr_tf import keras_compat, optimizers
+from simclr_tf import keras_compat, losses, optimizers
 from simclr_tf.experiment import applications, hub_backbones
 from simclr_tf.experiment.checkpoints import input_normalization, stem
-from simclr_tf.losses import NTXent
+from simclr_tf.experiment.config import LOSS_ARGUMENTS
 from simclr_tf.training.classifier import Classifier
 from simclr_tf.training.distillation import Distillation
 from simclr_tf.training.negative_memory import NegativeMemory
@@ -98,7 +98,7 @@ def build_model(config, schedule, num_classes, teacher=None):
     if train.train_mode == "pretrain":
         model = _simclr(config, num_classes)
         options["skip_nonfinite"] = train.on_nonfinite == "skip"
-        loss = NTXent(temperature=train.temperature, hidden_norm=train.hidden_norm)
+        loss = build_loss(config)
     elif teacher is None:
         model = Classifier(**_classifier(config, num_classes))
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -119,6 +119,13 @@ def build_model(config, schedule, num_classes, teacher=None):
     model.compile(optimizer=optimizer, loss=loss, metrics=metrics, **options)
     keras_compat.build_optimizer_state(model.optimizer, model.trainable_variables)
     return model
+
+
+def build_loss(config):
+    """The contrastive loss of pre-training."""
+    train = config.train
+    names = LOSS_ARGUMENTS[train.loss]
+    return losses.build(train.loss, **{name: getattr(train, name) for name in names})
 
 
 def _simclr(config, num_classes):

@@ -108,6 +108,8 @@ WRONG = {
     "--micro_batch_size, got true.",
     "--train_batch_size=8 --memory_size=7": "--memory_size must be 0 or at least "
     "--train_batch_size=8, got 7.",
+    "--loss=supcon --memory_size=512": "--memory_size must be 0 with --loss=supcon, "
+    "got 512: this loss takes no negatives of other batches.",
     "--train_mode=finetune --from_scratch --memory_size=512": "--memory_size must be 0 "
     "with --train_mode=finetune, got 512: it is for pretrain.",
     "--train_batch_size=8 --micro_batch_size=9": "--micro_batch_size must be at most "
@@ -139,10 +141,10 @@ WRONG = {
     FINETUNE + "--label_fraction=0.1 --label_file=l": "--label_fraction must be 1 with "
     "--label_file=l, got 0.1: each chooses the images that have labels.",
     "--label_fraction=0.1": "--label_fraction must not be given with "
-    "--train_mode=pretrain in training, got 0.1: it is for finetune, distill and "
-    "--mode=eval.",
+    "--train_mode=pretrain in training, got 0.1: it is for finetune, distill, "
+    "--loss=supcon and --mode=eval.",
     "--label_file=l": "--label_file must not be given with --train_mode=pretrain in "
-    "training, got l: it is for finetune, distill and --mode=eval.",
+    "training, got l: it is for finetune, distill, --loss=supcon and --mode=eval.",
     "--augmentation=none": "--augmentation must be crop_and_flip or a list with "
     "--train_mode=pretrain, got none: it is for finetune and distill.",
     "--augmentation=blur": "--augmentation must begin with crop, which decides the "

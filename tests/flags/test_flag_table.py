@@ -6,7 +6,15 @@ import json
 import pytest
 
 import flags
-from simclr_tf.experiment.config import RunConfig
+from simclr_tf import losses
+from simclr_tf.errors import UserError
+from simclr_tf.experiment import networks
+from simclr_tf.experiment.config import (
+    LABELLED_LOSSES,
+    LOSS_ARGUMENTS,
+    RunConfig,
+    TrainConfig,
+)
 
 # Where we differ: `dataset` is None (then the bundled images), `use_tpu` is False.
 REFERENCE = {
@@ -123,6 +131,16 @@ OURS = {
     "report": True,
     "report_images": 2000,
     "runs": None,
+    "loss": "nt_xent",
+    "margin": 0.8,
+    "semi_hard": False,
+    "positive_prior": 0.1,
+    "negative_concentration": 1.0,
+    "false_negative_threshold": 0.7,
+    "false_negative_top_k": 0,
+    "attract_false_negatives": False,
+    "embedding_prior": "logsumexp",
+    "embedding_prior_weight": None,
 }
 GIVEN = {"dataset": "cifar10", "model_dir": "run"}
 
@@ -210,6 +228,16 @@ CHANGED = {
     "resnet_depth": 18,
     "sk_ratio": 0.0625,
     "se_ratio": 0.25,
+    "loss": "nt_xent",  # of pretrain, as those below; see there
+    "margin": 0.8,
+    "semi_hard": False,
+    "positive_prior": 0.1,
+    "negative_concentration": 1.0,
+    "false_negative_threshold": 0.7,
+    "false_negative_top_k": 0,
+    "attract_false_negatives": False,
+    "embedding_prior": "logsumexp",
+    "embedding_prior_weight": None,
     "image_size": 32,
     "color_jitter_strength": 0.5,
     "use_blur": False,
@@ -302,6 +330,82 @@ def test_flags_of_labels_and_teachers_reach_their_field():
     assert config.train.from_scratch and config.data.label_file == "l.txt"
     config, _ = parse("--train_mode=distill", "--teacher=t", "--label_weight=0.25")
     assert (config.train.teacher, config.train.label_weight) == ("t", 0.25)
+
+
+LOSSES = {
+    "margin_triplet": {"margin": 0.4, "semi_hard": True, "hidden_norm": False},
+    "hard_negatives": {"positive_prior": 0.2, "negative_concentration": 0.5},
+    "false_negatives": {
+        "temperature": 0.3,
+        "false_negative_threshold": 0.9,
+        "false_negative_top_k": 8,
+        "attract_false_negatives": True,
+    },
+    "generalized": {"embedding_prior": "normal", "embedding_prior_weight": 2.0},
+}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_flags_of_losses_reach_their_field_and_the_loss(name):
+    arguments = [f"--{flag}={value}" for flag, value in LOSSES[name].items()]
+    config, _ = parse(f"--loss={name}", *arguments)
+    loss = networks.build_loss(config)
+    assert type(loss) is losses.LOSSES[name]
+    for flag, value in LOSSES[name].items():
+        assert getattr(config.train, flag) == getattr(loss, flag) == value
+
+
+def test_the_table_of_losses_is_that_of_the_library():
+    assert list(LOSS_ARGUMENTS) == list(losses.LOSSES)
+    for name, arguments in LOSS_ARGUMENTS.items():
+        loss = losses.build(name)
+        assert set(arguments) == set(loss._arguments) - {"sigma", "seed"}
+        assert (name in LABELLED_LOSSES) == loss.needs_labels
+        for argument in arguments:  # a flag has the default of the argument
+            assert getattr(loss, argument) == getattr(TrainConfig(), argument)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--margin=1"], "--margin must not be given with --loss=nt_xent, got 1.0"),
+        (
+            ["--loss=margin_triplet", "--temperature=1"],
+            "--temperature must not be given with --loss=margin_triplet, got 1.0",
+        ),
+        (
+            ["--loss=generalized", "--embedding_prior=normal", "--temperature=1"],
+            "--temperature must not be given with --loss=generalized "
+            "--embedding_prior=normal, got 1.0",
+        ),
+        (
+            ["--loss=dclw", "--nohidden_norm"],
+            "--hidden_norm must be true with --loss=dclw, got false",
+        ),
+        (
+            ["--loss=dcl", "--train_mode=finetune", "--from_scratch"],
+            "--loss must not be given with --train_mode=finetune, got dcl",
+        ),
+        (
+            ["--loss=dcl", "--num_small_views=2"],
+            "--num_small_views must be 0 with --loss=dcl, got 2",
+        ),
+        (
+            ["--loss=supcon", "--probe_dataset=mnist"],
+            "--probe_dataset must not be given with --loss=supcon, got mnist",
+        ),
+    ],
+)
+def test_a_loss_refuses_what_it_does_not_use(arguments, message):
+    with pytest.raises(UserError) as raised:
+        parse(*arguments)
+    assert str(raised.value).startswith(message)
+    assert "\n" not in str(raised.value)
+
+
+def test_flags_of_a_preset_that_a_loss_does_not_use_are_passed_over():
+    config, _ = parse("--loss=margin_triplet", "--preset=demo")  # has a temperature
+    assert config.train.loss == "margin_triplet"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ import simclr_tf
 import tf_models
 from simclr_tf import NegativeMemory, losses
 from simclr_tf.errors import UserError
+from simclr_tf.experiment import config
+from simclr_tf.losses.build import LOSSES
 from tests.programs import Program
 
 B, SIZE, MOMENTUM, TEMPERATURE = 4, 6, 0.75, 0.5
@@ -336,6 +338,11 @@ def test_wrong_arguments():
         make_model(memory=memory)
     with pytest.raises(UserError, match="take further negatives .*, got SupCon."):
         make_model(loss=losses.SupCon())
+
+
+def test_flags_know_which_losses_take_a_memory():
+    without = [name for name, loss in LOSSES.items() if not loss.takes_negatives]
+    assert sorted(without) == sorted(config.LOSSES_OF_THE_BATCH)
 
 
 def test_two_replicas_hold_the_memory_of_one_device():

@@ -3,6 +3,8 @@
 import dataclasses
 import typing
 
+from simclr_tf.experiment.config import LOSS_ARGUMENTS
+
 
 def as_flags(params):
     """The flags of a trial where every axis is a flag.
@@ -95,6 +97,14 @@ ABLATIONS = {
             "--learning_rate_scaling=sqrt",
             "--learning_rate=0.09375",
         ),
+    ),
+    "losses": Ablation(  # at equal steps, each loss with its own defaults
+        {
+            "loss": list(LOSS_ARGUMENTS),
+            "train_batch_size": ["64", "256"],
+            "seed": _SEEDS,
+        },
+        _DEMO,
     ),
     "head": Ablation(  # figure 8
         {
