@@ -1,7 +1,11 @@
 """Flags: the contrastive loss of pre-training."""
 
 from flags import values
-from simclr_tf.experiment.config import LABELLED_LOSSES, LOSS_ARGUMENTS
+from simclr_tf.experiment.config import (
+    LABELLED_LOSSES,
+    LOSS_ARGUMENTS,
+    LOSSES_OF_THE_BATCH,
+)
 
 values.one_of(
     "loss",
@@ -165,7 +169,7 @@ def _loss_has_what_it_needs(
 
 
 @values.check
-def _memory_fits(memory_size, train_mode, train_batch_size):
+def _memory_fits(memory_size, train_mode, train_batch_size, loss):
     if memory_size and train_mode != "pretrain":
         return (
             f"--memory_size must be 0 with --train_mode={train_mode}, got "
@@ -175,5 +179,10 @@ def _memory_fits(memory_size, train_mode, train_batch_size):
         return (
             "--memory_size must be 0 or at least "
             f"--train_batch_size={train_batch_size}, got {memory_size}."
+        )
+    if memory_size and loss in LOSSES_OF_THE_BATCH:
+        return (
+            f"--memory_size must be 0 with --loss={loss}, got {memory_size}: this loss "
+            "takes no negatives of other batches."
         )
     return None

@@ -39,6 +39,8 @@ LOSS_ARGUMENTS = {
 }
 # Those of them that need a label of each image, or -1.
 LABELLED_LOSSES = ("supcon",)
+# Those that take no negatives of a memory.
+LOSSES_OF_THE_BATCH = ("supcon", "generalized")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -75,41 +75,36 @@ class NegativeMemory(keras_compat.UntrainedLayer):
         """
         if self.built:
             raise ValueError("`memory` belongs to another model: make one for each.")
+        features = tf.zeros([1, _common.feature_dim(encoder, image_size)])
+
+        def project(head):
+            return _common.hidden_layers(head, features, training=False)
+
         with keras_compat.every_replica_its_own():
-            copies = (None, None) if self.make_networks is None else self._made()
+            first, second = self._made()
             self.encoder = _copy(
                 encoder,
-                copies[0],
+                first,
                 "encoder",
                 lambda copy: _common.feature_dim(copy, image_size),
             )
-            features = tf.zeros([1, _common.feature_dim(encoder, image_size)])
             self.projection_head = _copy(
-                projection_head,
-                copies[1],
-                "projection_head",
-                lambda copy: _common.hidden_layers(copy, features, training=False),
+                projection_head, second, "projection_head", project
             )
-            *_, embedding = _common.hidden_layers(
-                self.projection_head, features, training=False
-            )
-            self.embeddings = self.add_weight(
-                shape=[self.size, embedding.shape[-1]],
-                initializer="zeros",  # an empty place
-                trainable=False,
-                name="embeddings",
-            )
-            self.stored = self.add_weight(
-                shape=[],
-                dtype="int64",
-                initializer="zeros",
-                trainable=False,
-                name="stored",
-            )
+            self._make_places(project(self.projection_head)[-1].shape[-1])
         self.hold()
         self.built = True
 
+    def _make_places(self, embedding_dim):
+        options = {"initializer": "zeros", "trainable": False}  # an empty place is 0
+        shape = [self.size, embedding_dim]
+        self.embeddings = self.add_weight(shape=shape, name="embeddings", **options)
+        self.stored = self.add_weight(shape=[], dtype="int64", name="stored", **options)
+
     def _made(self):
+        """What `make_networks` returns; a pair of None without it."""
+        if self.make_networks is None:
+            return None, None
         copies = self.make_networks()
         if not (isinstance(copies, (tuple, list)) and len(copies) == 2):
             raise ValueError(

@@ -108,6 +108,8 @@ WRONG = {
     "--micro_batch_size, got true.",
     "--train_batch_size=8 --memory_size=7": "--memory_size must be 0 or at least "
     "--train_batch_size=8, got 7.",
+    "--loss=supcon --memory_size=512": "--memory_size must be 0 with --loss=supcon, "
+    "got 512: this loss takes no negatives of other batches.",
     "--train_mode=finetune --from_scratch --memory_size=512": "--memory_size must be 0 "
     "with --train_mode=finetune, got 512: it is for pretrain.",
     "--train_batch_size=8 --micro_batch_size=9": "--micro_batch_size must be at most "

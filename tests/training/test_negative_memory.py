@@ -9,6 +9,8 @@ import simclr_tf
 import tf_models
 from simclr_tf import NegativeMemory, losses
 from simclr_tf.errors import UserError
+from simclr_tf.experiment import config
+from simclr_tf.losses.build import LOSSES
 from tests.programs import Program
 
 B, SIZE, MOMENTUM, TEMPERATURE = 4, 6, 0.75, 0.5
@@ -205,6 +207,13 @@ def test_a_keras_file_goes_on_where_the_model_was(tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
+def test_config_round_trip():
+    memory = NegativeMemory(7, momentum=0.5, make_networks=own_networks)
+    again = NegativeMemory.from_config(memory.get_config())
+    assert (again.size, again.momentum) == (7, 0.5)
+    assert again.make_networks is own_networks
+
+
 def test_copies_are_not_trained_and_not_in_the_encoder():
     model = make_model()
     assert len(model.trainable_variables) == 6
@@ -239,6 +248,7 @@ class OwnEncoder(keras.Model):
         return cls(keras.layers.Dense.from_config(config["dense"]), config["tells"])
 
 
+@keras.utils.register_keras_serializable(package="tests")
 def own_networks():
     return OwnEncoder(keras.layers.Dense(5, "tanh")), keras.layers.Dense(2)
 
@@ -328,6 +338,11 @@ def test_wrong_arguments():
         make_model(memory=memory)
     with pytest.raises(UserError, match="take more negatives .*, got SupCon."):
         make_model(loss=losses.SupCon())
+
+
+def test_flags_know_which_losses_take_a_memory():
+    without = [name for name, loss in LOSSES.items() if not loss.takes_negatives]
+    assert sorted(without) == sorted(config.LOSSES_OF_THE_BATCH)
 
 
 def test_two_replicas_hold_the_memory_of_one_device():
