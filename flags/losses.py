@@ -121,7 +121,14 @@ def _loss_is_of_pretraining(mode, train_mode, given):
 
 @values.check
 def _loss_uses_what_is_given(
-    mode, train_mode, loss, embedding_prior, hidden_norm, given
+    mode,
+    train_mode,
+    loss,
+    embedding_prior,
+    hidden_norm,
+    learn_temperature,
+    temperature_warmup_steps,
+    given,
 ):
     if "train" not in mode or train_mode != "pretrain":
         return None
@@ -135,6 +142,12 @@ def _loss_uses_what_is_given(
                 f"--{name} must not be given with {described}, got "
                 f"{values.FLAGS[name].value}: this loss does not use it."
             )
+    if (learn_temperature or temperature_warmup_steps) and "temperature" not in used:
+        name = "learn_temperature" if learn_temperature else "temperature_warmup_steps"
+        return (
+            f"--{name} must not be given with {described}, got "
+            f"{values.FLAGS[name].value}: this loss has no temperature."
+        )
     if not hidden_norm and "hidden_norm" not in used:
         return (
             f"--hidden_norm must be true with {described}, got false: this loss "

@@ -17,3 +17,13 @@ def write(paths, size=(9, 10), seed=0):
         path.parent.mkdir(parents=True, exist_ok=True)
         pixels = random.randint(0, 256, [*size, 3]).astype("uint8")
         Image.fromarray(pixels).save(path)
+
+
+def write_cats_and_dogs(folder):
+    """Writes 8 training and 5 test pictures of two classes, and returns the folder."""
+    write(
+        folder / split / ("cat", "dog")[number % 2] / f"{number}.png"
+        for split, numbers in (("train", range(8)), ("test", range(8, 13)))
+        for number in numbers
+    )
+    return folder

@@ -26,12 +26,8 @@ SMALL = (
 def trained(tmp_path_factory):
     """`data`, 8 training and 5 test pictures of two classes; `run`, 4 steps on them."""
     place = tmp_path_factory.mktemp("trained")
-    pictures.write(
-        place / "data" / split / ("cat", "dog")[number % 2] / f"{number}.png"
-        for split, numbers in (("train", range(8)), ("test", range(8, 13)))
-        for number in numbers
-    )
-    places = [f"--dataset={place / 'data'}", f"--model_dir={place / 'run'}"]
+    folder = pictures.write_cats_and_dogs(place / "data")
+    places = [f"--dataset={folder}", f"--model_dir={place / 'run'}"]
     assert run.main(["run.py", *SMALL, *places, "--train_steps=4"]) == 0
     return place
 

@@ -26,12 +26,8 @@ SMALL = (
 def home(tmp_path_factory):
     """`data`, 8 training and 5 test pictures of two classes; `run`, after 4 steps."""
     home = tmp_path_factory.mktemp("exported")
-    pictures.write(
-        home / "data" / split / ("cat", "dog")[number % 2] / f"{number}.png"
-        for split, numbers in (("train", range(8)), ("test", range(8, 13)))
-        for number in numbers
-    )
-    places = [f"--dataset={home / 'data'}", f"--model_dir={home / 'run'}"]
+    folder = pictures.write_cats_and_dogs(home / "data")
+    places = [f"--dataset={folder}", f"--model_dir={home / 'run'}"]
     saved_runs.save([*SMALL, *places], step=4, num_examples=8)
     return home
 

@@ -11,6 +11,7 @@ from tensorflow import keras
 import simclr_tf
 import tf_models
 from simclr_tf import keras_compat
+from simclr_tf.evaluation import evaluators
 from tf_models.layers import ConvolutionNorm
 
 
@@ -88,6 +89,24 @@ class Branching(keras.layers.Layer):
         if tf.reduce_sum(images) > 0:
             images = images / 2
         return images
+
+
+def halved_if_positive(images):
+    images = tf.cast(images, tf.float32)
+    if tf.reduce_sum(images) > 0:
+        images = images / 2
+    return images
+
+
+def test_functions_of_ones_own_may_branch_on_tensors():
+    images = np.stack([np.zeros([4, 4, 3]), np.ones([4, 4, 3])]).astype("uint8")
+    source = simclr_tf.data.ArraySource(images)
+    (batch,) = simclr_tf.data.eval_batches(source, 2, halved_if_positive)
+    np.testing.assert_array_equal(batch, images / 2)
+    (pair,) = evaluators.labelled_batches(
+        (images, [0, 1]), "train", halved_if_positive, 2
+    )
+    np.testing.assert_array_equal(pair[0], images / 2)
 
 
 @pytest.mark.skipif(keras_compat.IS_KERAS_3, reason="It converts no layers.")

@@ -9,7 +9,6 @@ class Arrivals:
     def __init__(self):
         self._times = tf.queue.FIFOQueue(-1, tf.float64, [[]])
 
-    @tf.autograph.experimental.do_not_convert
     def noted(self, batches):
         """The same batches, with a note of when each was produced."""
 

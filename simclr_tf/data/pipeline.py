@@ -9,6 +9,7 @@ import typing
 
 import tensorflow as tf
 
+from simclr_tf import keras_compat
 from simclr_tf.data import decoding
 from simclr_tf.data.attempts import attempt_pieces
 from simclr_tf.data.bad_images import BadImages
@@ -45,7 +46,6 @@ def shuffled_index(position, num_examples, seed):
     )
 
 
-@tf.autograph.experimental.do_not_convert  # that would take half a second
 def train_batches(
     source,
     batch_size,
@@ -271,6 +271,7 @@ def eval_batches(
     steps = min(steps, limit_steps) if limit_steps else steps
     rows = share.rows(batch_size)
     bad_images = bad_images or BadImages(source)
+    preprocess = keras_compat.converted(preprocess)
 
     def prepared(images, *labels):
         return (preprocess(images), *labels) if labels else preprocess(images)

@@ -6,6 +6,7 @@ An evaluator is any callable `(train, test, num_classes)` that returns the class
 
 import tensorflow as tf
 
+from simclr_tf import keras_compat
 from simclr_tf.errors import UserError
 from simclr_tf.evaluation import accuracy
 from simclr_tf.evaluation.features import extractor
@@ -172,6 +173,7 @@ def labelled_batches(data, name, preprocess, batch_size):
     if data.cardinality() == tf.data.INFINITE_CARDINALITY:
         raise UserError(f"`{name}` must be a data set that ends, got a repeated one.")
     single = _batching.holds_single_images(data)
+    preprocess = keras_compat.converted(preprocess)
     data = data.map(
         lambda images, labels: (preprocess(images), labels),
         num_parallel_calls=tf.data.AUTOTUNE,

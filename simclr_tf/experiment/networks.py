@@ -7,7 +7,6 @@ from tensorflow import keras
 
 import tf_models
 from simclr_tf import keras_compat, losses, optimizers
-from simclr_tf.errors import UserError
 from simclr_tf.experiment import applications, hub_backbones
 from simclr_tf.experiment.checkpoints import input_normalization, stem
 from simclr_tf.experiment.config import LOSS_ARGUMENTS
@@ -101,7 +100,6 @@ def build_model(config, schedule, num_classes, teacher=None):
         model = _simclr(config, num_classes)
         options["skip_nonfinite"] = train.on_nonfinite == "skip"
         loss = build_loss(config)
-        _require_temperature(train, loss)
     elif teacher is None:
         model = Classifier(**_classifier(config, num_classes))
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -157,17 +155,6 @@ def _temperature(train):
         steps = train.temperature_warmup_steps
         return TemperatureWarmup(train.temperature_start, train.temperature, steps)
     return None
-
-
-def _require_temperature(train, loss):
-    """Refuses a temperature that changes with a loss that has no use for it."""
-    changes = train.learn_temperature or train.temperature_warmup_steps
-    if changes and not loss.takes_temperature:
-        name = "learn_temperature" if train.learn_temperature else "temperature_start"
-        raise UserError(
-            f"--{name} needs a loss that divides similarities by a temperature, got "
-            f"--loss={train.loss}."
-        )
 
 
 def _classifier(config, num_classes):

@@ -15,7 +15,7 @@ from simclr_tf.keras_compat.gradients import (
     unscaled,
     watch_gradients,
 )
-from simclr_tf.keras_compat.kerases import IS_KERAS_3, version
+from simclr_tf.keras_compat.kerases import IS_KERAS_3, converted, version
 from simclr_tf.keras_compat.models import (
     DistributedModel,
     call_in_mode,
@@ -52,6 +52,7 @@ __all__ = [
     "UntrainedLayer",
     "build_optimizer_state",
     "call_in_mode",
+    "converted",
     "dtype_of",
     "every_replica_its_own",
     "full_precision",

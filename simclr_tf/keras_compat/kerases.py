@@ -2,6 +2,7 @@
 
 import importlib
 
+import tensorflow as tf
 from tensorflow import keras
 from tensorflow.python.autograph.core import config as autograph_config
 
@@ -23,6 +24,16 @@ autograph_config.CONVERSION_RULES = (
     *map(autograph_config.DoNotConvert, _AS_THEY_ARE),
     *autograph_config.CONVERSION_RULES,
 )
+
+
+def converted(function):
+    """A function of the user's, which may branch on tensors, for a call by our code.
+
+    Args:
+        function: Callable on tensors. Layers are left to Keras.
+    """
+    is_layer = isinstance(function, keras.layers.Layer)
+    return function if is_layer else tf.function(function)
 
 
 def version():

@@ -1,6 +1,5 @@
 """Temperatures that change: learned with the networks, or warming up."""
 
-import dataclasses
 import math
 
 import numpy as np
@@ -10,9 +9,6 @@ from tensorflow import keras
 
 import simclr_tf
 from simclr_tf import keras_compat, losses, optimizers
-from simclr_tf.errors import UserError
-from simclr_tf.experiment import networks
-from simclr_tf.experiment.config import RunConfig
 from simclr_tf.optimizers import build_optimizer
 from simclr_tf.training import LearnedTemperature, TemperatureWarmup, _common
 
@@ -205,10 +201,3 @@ def test_a_number_belongs_to_the_loss():
 def test_a_loss_without_a_temperature_is_refused():
     with pytest.raises(ValueError, match="must take a `temperature` .*MarginT"):
         make_model(LearnedTemperature(), loss=losses.MarginTriplet())
-
-
-def test_the_command_refuses_such_a_loss_in_one_line():
-    words = {"learn_temperature": True, "loss": "margin_triplet"}
-    train = dataclasses.replace(RunConfig().train, **words)
-    with pytest.raises(UserError, match="--learn_temperature needs .* got --loss=marg"):
-        networks._require_temperature(train, losses.MarginTriplet())
