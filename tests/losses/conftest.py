@@ -5,14 +5,14 @@ import tensorflow as tf
 
 
 @pytest.fixture
-def cells(monkeypatch):
+def products(monkeypatch):
     """List to which every matrix product from now on adds its number of cells."""
-    matmul, cells = tf.matmul, []
+    matmul, products = tf.matmul, []
 
     def counted(a, b, **kwargs):
         product = matmul(a, b, **kwargs)
-        cells.append(int(tf.size(product)))
+        products.append(int(tf.size(product)))
         return product
 
     monkeypatch.setattr(tf, "matmul", counted)
-    return cells
+    return products

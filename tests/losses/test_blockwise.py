@@ -62,11 +62,11 @@ def test_takes_batches_of_unknown_size(monkeypatch):
         np.testing.assert_allclose(b, a, rtol=1e-5, atol=1e-6)
 
 
-def test_holds_no_more_cells_than_allowed(monkeypatch, cells):
+def test_holds_no_more_cells_than_allowed(monkeypatch, products):
     results(views_of(40), NTXent(reduction="none"), 500, monkeypatch)
     # 80 rows in blocks of 2 x 3 (500 / 160 images), forward and again backward.
-    assert cells.count(6 * 80) == 2 * 14
-    assert max(cells) == 6 * 80
+    assert products.count(6 * 80) == 2 * 14
+    assert max(products) == 6 * 80
 
 
 def test_compiles_with_xla(monkeypatch):

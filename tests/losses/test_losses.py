@@ -237,11 +237,11 @@ def test_takes_batches_of_unknown_size():
         np.testing.assert_allclose(call(A, B), formula(A, B), rtol=1e-5, atol=1e-5)
 
 
-def test_blocks_hold_no_more_cells_than_allowed(monkeypatch, cells):
+def test_blocks_hold_no_more_cells_than_allowed(monkeypatch, products):
     monkeypatch.setattr(_rows, "MAX_CELLS", 40)
     value_and_gradients(losses.DCL(), A, B)
     # 12 rows in blocks of 3 (40 / 12), forward and again backward.
-    assert cells.count(3 * 12) >= 2 * 4 and max(cells) <= 40
+    assert products.count(3 * 12) >= 2 * 4 and max(products) <= 40
 
 
 WRONG = {
