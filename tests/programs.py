@@ -65,7 +65,8 @@ def _become(argv, environment, output):
     sys.argv = argv
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)  # as in tests/conftest.py
-    from tests import views
+    from tests import traces, views
 
+    traces.forget_lines()
     views.compile_nothing()
     runpy.run_path(argv[0], run_name="__main__")
