@@ -71,28 +71,41 @@ def test_a_grid_is_run_once_and_its_best_is_known(start, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "dies_by"), [(FIVE, "kill"), (FIVE, "crash"), (RANDOM, "kill")]
+    ("arguments", "dies_by", "code"),
+    [
+        (FIVE, "kill", -signal.SIGKILL),
+        (RANDOM, "kill", -signal.SIGKILL),
+        (FIVE, "crash", 1),
+        (FIVE, "stop", 128 + signal.SIGTERM),
+        (RANDOM, "stop", 128 + signal.SIGTERM),
+        (FIVE, "stop at its end", 128 + signal.SIGTERM),
+    ],
 )
-def test_a_sweep_that_died_goes_on_where_it_was(start, tmp_path, arguments, dies_by):
-    code = (
+def test_a_sweep_that_died_goes_on_where_it_was(
+    start, tmp_path, arguments, dies_by, code
+):
+    program = (
         "import sys; from tools.sweep import __main__, process;"
         f"process._RUN = {COMMAND!r}; sys.exit(__main__.main(sys.argv[1:]))"
     )
     died = subprocess.run(
-        [sys.executable, "-c", code, f"--model_dir={tmp_path}", *arguments],
+        [sys.executable, "-c", program, f"--model_dir={tmp_path}", *arguments],
         cwd=ROOT,
         env={**os.environ, "SECOND_DIES_BY": dies_by},
         capture_output=True,
         text=True,
     )
-    assert died.returncode == {"kill": -signal.SIGKILL, "crash": 1}[dies_by]
-    assert "ended with exit code 1: no output" in died.stderr or dies_by == "kill"
+    assert died.returncode == code
+    assert ("ended with exit code 1: no output" in died.stderr) == (dies_by == "crash")
+    assert ("The same command continues." in died.stdout) == ("stop" in dies_by)
     begun = processes(tmp_path)
     assert list(begun.values()) == [1, 1]
     assert start(*arguments)[0] == 0
-    # The second trial goes on in its folder, the first is not repeated.
+    # The second trial goes on in its folder, unless it was done; no other is repeated.
     after = processes(tmp_path)
-    assert sorted(after.values()) == [1] * 4 + [2] and after.keys() >= begun.keys()
+    of_the_second = 1 if dies_by == "stop at its end" else 2
+    assert sorted(after.values()) == [1] * 4 + [of_the_second]
+    assert after.keys() >= begun.keys()
     rows = trials(tmp_path)
     assert len({row["temperature"] for row in rows}) == len(rows) == 5
     assert {row["state"] for row in rows} == {"complete"}

@@ -40,6 +40,8 @@ def run(folder, arguments, objective, signal):
         Interrupted: If the process ended in another way, or a process of an earlier
             sweep is still training in the folder.
     """
+    if signal.number:
+        raise Stopped(signal.number)
     os.makedirs(folder, exist_ok=True)
     try:
         with locking.locked(folder):
@@ -56,7 +58,7 @@ def run(folder, arguments, objective, signal):
             start_new_session=True,  # Ctrl-C reaches it once, from here
         )
         code = _await(process, signal)
-    if signal.number:
+    if code and signal.number:
         raise Stopped(signal.number)
     if code == 2:
         raise TrialFailed(_last_line(log))

@@ -6,12 +6,16 @@ import os
 import re
 import time
 
-from simclr_tf.errors import UserError
+from simclr_tf.errors import Stopped, UserError
 from tools.sweep import process, results
 from tools.sweep.plan import Range
 
 _FILE = "study.db"
 _LONGEST = 120  # characters of a folder's name
+
+
+class _LeftOpen(BaseException):
+    """Stands for `Stopped`, a KeyboardInterrupt, which Optuna notes as a failure."""
 
 
 def require():
@@ -71,7 +75,10 @@ def run(plan, signal, say=print):
         return value
 
     def choose_and_run(trial):
-        return value_of({name: _suggest(trial, plan, name) for name in plan.axes})
+        try:
+            return value_of({name: _suggest(trial, plan, name) for name in plan.axes})
+        except Stopped as stop:
+            raise _LeftOpen from stop
 
     def write(study, trial):
         results.write(plan, study.get_trials(deepcopy=False))
@@ -80,9 +87,12 @@ def run(plan, signal, say=print):
     study.sampler = _sampler(plan, study)
     left = total - _finished(study)
     if left > 0:
-        study.optimize(
-            choose_and_run, left, catch=(process.TrialFailed,), callbacks=[write]
-        )
+        try:
+            study.optimize(
+                choose_and_run, left, catch=(process.TrialFailed,), callbacks=[write]
+            )
+        except _LeftOpen as left_open:
+            raise left_open.__cause__ from None
     write(study, None)
 
 
