@@ -72,21 +72,22 @@ def main(argv=None):
     parser.add_argument("--output", required=True, help="a new folder")
     options = parser.parse_args(argv)
     random = np.random.RandomState(0)
-    number = 0
+    names = set()
     with zipfile.ZipFile(options.source) as archive:
         for name, image in photographs(archive):
             if not is_texture(image):
                 continue
-            number += 1
+            names.add(name)  # two have the same: the second replaces the first
             order = random.permutation(TILES**2)
             for place, tile in zip(order, tiles(image), strict=True):
                 split = "test" if place < TEST_TILES else "train"
                 folder = os.path.join(options.output, split, name)
                 os.makedirs(folder, exist_ok=True)
                 Image.fromarray(tile).save(os.path.join(folder, f"{place:02}.png"))
+    trained, tested = TILES**2 - TEST_TILES, TEST_TILES
     print(
-        f"{number} textures: {number * (TILES**2 - TEST_TILES)} tiles to train on and "
-        f"{number * TEST_TILES} to test."
+        f"{len(names)} textures: {len(names) * trained} tiles to train on and "
+        f"{len(names) * tested} to test."
     )
 
 

@@ -98,6 +98,8 @@ NOT_STARTED = {
     "echo '{": "needs TensorFlow Serving; tests/export/test_serving.py sends it",
     '  [{"image_bytes"': "its second line",
     "  curl ": "its third line",
+    "apt-get ": "needs a network",
+    "python -m scripts.make_textures ": "tests/data/test_textures.py runs it",
     "python -m tools.sweep ": "tests/tools parses those of docs/ablations.md",
     "python scripts/launch_workers.py ": "tests/distribution starts workers",
 }

@@ -38,6 +38,7 @@ class DataSet:
 _IMAGENET = DataSet("ImageNet", 1_281_167, 224)
 _CIFAR = DataSet("CIFAR-10", 50_000, 32)
 _BUNDLED = DataSet("the bundled images", 10_000, 32)
+_TEXTURES = DataSet("photographs of textures", 2_220, 64)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Rule:
         value: What the flag gets, or a callable from `(num_images, pixels, chosen)` to
             it, where `chosen` is a dict of the flags before.
         source: Str, where it comes from.
-        measured_on: Tuple of `DataSet`; empty if it was not measured.
+        measured_on: Tuple of `DataSet`.
         images: Int, from how many images on it applies.
         pixels: Int, from how large images on it applies, after `image_size`.
     """
@@ -57,7 +58,7 @@ class Rule:
     flag: str
     value: typing.Any
     source: str
-    measured_on: tuple = ()
+    measured_on: tuple
     images: int = 0
     pixels: int = 0
 
@@ -86,17 +87,19 @@ def _steps(num_images, pixels, chosen):
     return max(3000, -(-seen // chosen["train_batch_size"]))
 
 
+_SWEPT = "docs/small_data.md, 8"
 _RULES = (
     Rule("image_size", _image_size, "paper, A and B.9", (_IMAGENET, _CIFAR)),
-    Rule("color_jitter_strength", 1.0, "paper, A", (_IMAGENET,), pixels=_SMALL + 1),
+    Rule("color_jitter_strength", 1.0, "paper, A", (_IMAGENET,), _MANY, _SMALL + 1),
+    Rule("color_jitter_strength", 0.5, _SWEPT, (_TEXTURES,), pixels=_SMALL + 1),
     Rule("color_jitter_strength", 0.5, "paper, B.9", (_CIFAR,)),
-    Rule("use_blur", True, "paper, A", (_IMAGENET,), pixels=_SMALL + 1),
+    Rule("use_blur", True, "paper, A", (_IMAGENET, _TEXTURES), pixels=_SMALL + 1),
     Rule("use_blur", False, "paper, B.9", (_CIFAR,)),
     Rule("train_batch_size", _batch(4096), "paper, 2.3", (_IMAGENET,), _MANY),
     Rule("train_batch_size", _batch(512), "paper, B.9", (_CIFAR,), 20_000),
     Rule("train_batch_size", _batch(256), "README.md, Results", (_BUNDLED,)),
     Rule("temperature", 0.1, "paper, table 5", (_IMAGENET,), _MANY),
-    Rule("temperature", 0.2, "docs/small_data.md", pixels=_SMALL + 1),
+    Rule("temperature", 0.2, _SWEPT, (_TEXTURES,), pixels=_SMALL + 1),
     Rule("temperature", 0.5, "paper, figure B.8", (_CIFAR,)),
     Rule("train_steps", _steps, "paper, figure 9", (_IMAGENET,), _MANY),
     Rule("train_steps", _steps, "paper, B.9", (_CIFAR,)),
@@ -115,7 +118,7 @@ class Suggestion:
         flag: Str, name of a flag of the command.
         value: Its value.
         source: Str, where the value comes from.
-        measured_on: Tuple of `DataSet`; empty if it was not measured.
+        measured_on: Tuple of `DataSet`.
         extrapolated: Bool, whether the images at hand are more than twice as many or as
             large as in each of these, or less than half.
     """
@@ -196,8 +199,6 @@ def lines(num_images, pixels, flags=()):
 
 
 def _reason(suggestion):
-    if not suggestion.measured_on:
-        return f"{suggestion.source}; not measured"
     names = " and ".join(one.name for one in suggestion.measured_on)
     beyond = ", extrapolated to yours" if suggestion.extrapolated else ""
     return f"{suggestion.source}; on {names}{beyond}"

@@ -30,11 +30,12 @@ def test_textures_are_cut_into_tiles_for_training_and_test(tmp_path, capsys):
     half_empty = noise(256, 256, 3)
     half_empty[:64] = 90
     archive = {
-        "tex_nature/rock001": rock,
         "tex_material/wood002": wood,
         "tex_material/wood002_nm": wood,
         "tex_material/wood": wood,
         "tex_doors/door001": wood,
+        "tex_material/rock001": wood,
+        "tex_nature/rock001": rock,
         "tex_nature/small001": noise(255, 300, 4),
         "tex_nature/empty001": half_empty,
     }

@@ -205,7 +205,7 @@ WRONG = {
     "--preset=mnist": "--preset must be one of cifar10, cifar10_linear_eval, demo, "
     "demo_distill, demo_finetune_100pct, demo_finetune_10pct, demo_finetune_1pct, "
     "demo_linear_eval, distill, finetune_100pct, finetune_10pct, finetune_1pct, "
-    "imagenet, imagenet_linear_eval, v2, got mnist.",
+    "imagenet, imagenet_linear_eval, small_pictures, textures, v2, got mnist.",
     "--flagfile=no.flags": "--flagfile must be a file that can be read: [Errno 2] No "
     "such file or directory: 'no.flags'. For one that comes with the toolkit: "
     "--preset=demo or another.",

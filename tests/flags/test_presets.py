@@ -10,9 +10,10 @@ import flags
 
 
 def what_it_needs(name):
-    """What no recipe can know: folders of other runs."""
+    """What no recipe can know: folders of other runs, and of one's own images."""
     teacher = "--teacher=teacher" if "distill" in name else ""
-    return f"--checkpoint=pretrained --model_dir=run {teacher}"
+    images = "--dataset=photos" if name in ("small_pictures", "textures") else ""
+    return f"--checkpoint=pretrained --model_dir=run {teacher} {images}"
 
 
 def parse(command, say=lambda line: None):
@@ -35,6 +36,8 @@ def test_the_published_recipes_are_here():
         "finetune_1pct",
         "imagenet",
         "imagenet_linear_eval",
+        "small_pictures",
+        "textures",
         "v2",
     ]
 
