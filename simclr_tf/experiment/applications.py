@@ -3,8 +3,10 @@
 import difflib
 import inspect
 import os
+import warnings
 
 import numpy as np
+import tensorflow as tf
 from tensorflow import keras
 
 from simclr_tf.errors import UserError
@@ -96,13 +98,23 @@ def load_weights(encoder, path):
     network = networks[0] if networks else encoder
     if not os.path.isfile(path):
         raise UserError("no file. Taken are weights of keras.applications, .h5.")
+    kernels = [variable for variable in network.variables if len(variable.shape) > 1]
+    random = [np.array(tf.convert_to_tensor(kernel)) for kernel in kernels]
     try:
-        network.load_weights(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of Keras 3, for all that it does not find
+            network.load_weights(path)
     except Exception as error:  # h5py and Keras raise errors of any class
+        reason = first_line(error).split(" Example error message")[0]
         raise UserError(
             f"no weights of {network.name} without its top, an .h5 or .weights.h5 "
-            f"file (..._notop.h5): {first_line(error)}"
+            f"file (..._notop.h5): {reason}"
         ) from error
+    for kernel, was in zip(kernels, random, strict=True):
+        if np.array_equal(np.asarray(kernel), was):
+            raise UserError(
+                f"not all weights of {network.name}: it lacks {kernel.name}."
+            )
     for variable in network.variables:
         if not np.isfinite(np.asarray(variable)).all():
             raise UserError(f"{variable.name} has values that are not finite.")

@@ -8,6 +8,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 import run
+from simclr_tf.errors import UserError
 from simclr_tf.experiment import applications
 from tf_models import input_normalization
 
@@ -68,7 +69,7 @@ def test_an_imported_network_gives_its_features(kind, network, tmp_path, capsys)
     assert (flags["encoder"], flags["image_size"]) == ("MobileNetV2", 32)
 
 
-def test_other_files_are_refused_in_one_line(network, tmp_path, capsys):
+def test_other_files_are_refused_in_one_line(network, tmp_path, capsys, recwarn):
     whole = tmp_path / "network.weights.h5"
     network.save_weights(str(whole))
     cut = tmp_path / "cut.weights.h5"
@@ -89,5 +90,23 @@ def test_other_files_are_refused_in_one_line(network, tmp_path, capsys):
         assert command(*asked, f"--encoder={encoder}", f"--source={source}") == 2
         error = capsys.readouterr().err
         assert reason in error and "Traceback" not in error
-        assert len(error.strip().splitlines()) == 1
+        assert len(error.strip().splitlines()) == 1 and error.strip()[-1] != ":"
+        assert not [one for one in recwarn if issubclass(one.category, UserWarning)]
         assert not (tmp_path / "run").exists()
+
+
+def test_weights_that_keras_leaves_random_are_named(network, tmp_path, monkeypatch):
+    path = tmp_path / "network.weights.h5"
+    network.save_weights(str(path))
+    encoder = applications.build("MobileNetV2", 32)
+    load_weights = keras.Model.load_weights
+
+    def load_all_but_one(model, path):
+        kernel = model.get_layer("block_3_expand").kernel
+        random = np.array(tf.convert_to_tensor(kernel))
+        load_weights(model, path)
+        kernel.assign(random)
+
+    monkeypatch.setattr(keras.Model, "load_weights", load_all_but_one)
+    with pytest.raises(UserError, match="not all weights of mobilenetv2.*: it lacks "):
+        applications.load_weights(encoder, str(path))
