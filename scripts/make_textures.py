@@ -71,6 +71,10 @@ def main(argv=None):
     parser.add_argument("--source", required=True, help="0textures.pk3")
     parser.add_argument("--output", required=True, help="a new folder")
     options = parser.parse_args(argv)
+    if not zipfile.is_zipfile(options.source):
+        parser.error(f"--source must be 0textures.pk3, a zip, got {options.source}.")
+    if os.path.exists(options.output):
+        parser.error(f"--output must be a new folder, got {options.output}.")
     random = np.random.RandomState(0)
     names = set()
     with zipfile.ZipFile(options.source) as archive:

@@ -20,7 +20,7 @@ os.environ.setdefault("GLIBC_TUNABLES", "glibc.malloc.mxfast=0")
 
 # Every trace of a step is many objects that live long: look for garbage less often.
 gc.set_threshold(20_000, 20, 20)
-_files = itertools.count()
+_files = itertools.count()  # whose tests are done
 
 # The two processes take one file after the other: with these last, one would wait.
 _LONGEST = (

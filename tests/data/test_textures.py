@@ -4,6 +4,7 @@ import io
 import zipfile
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from scripts import make_textures
@@ -52,3 +53,19 @@ def test_textures_are_cut_into_tiles_for_training_and_test(tmp_path, capsys):
             for x in range(0, 256, 64)
         }
     assert {path.name for path in output.glob("*/*")} == {"rock001", "wood002"}
+
+
+@pytest.mark.parametrize(
+    ("source", "output", "reason"),
+    [
+        ("nowhere.pk3", "new", "--source must be 0textures.pk3, a zip, got "),
+        ("textures.pk3", ".", "--output must be a new folder, got "),
+    ],
+)
+def test_wrong_input_writes_nothing(tmp_path, capsys, source, output, reason):
+    write(tmp_path / "textures.pk3", {"tex_nature/rock001": noise(256, 256, 1)})
+    flags = [f"--source={tmp_path / source}", f"--output={tmp_path / output}"]
+    with pytest.raises(SystemExit) as exit:
+        make_textures.main(flags)
+    assert exit.value.code == 2 and reason in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["textures.pk3"]

@@ -36,7 +36,7 @@ def run(folder, arguments, objective, signal):
 
     Raises:
         TrialFailed: If the command says that its flags are wrong.
-        Stopped: If a signal arrived.
+        Stopped: If a signal arrived before it was done.
         Interrupted: If the process ended in another way, or a process of an earlier
             sweep is still training in the folder.
     """
