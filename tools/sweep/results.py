@@ -123,6 +123,7 @@ def _csv(plan, trials):
 def _draw(plan, found):
     try:
         from matplotlib.figure import Figure
+        from matplotlib.ticker import FuncFormatter
     except ImportError:
         return
     down, across = _axes(plan)
@@ -152,6 +153,6 @@ def _draw(plan, found):
                 colour = "black" if value > middle else "white"
                 text = _figure(plan, value)
                 axes.text(column, row, text, ha="center", va="center", color=colour)
-    figure.colorbar(image)
+    figure.colorbar(image, format=FuncFormatter(lambda value, _: _figure(plan, value)))
     with atomic.replacing(os.path.join(plan.folder, "heat_map.png")) as path:
         figure.savefig(path, format="png", dpi=120, bbox_inches="tight")
