@@ -1,8 +1,8 @@
 """Reading that may fail, in graph mode: only `tf.data` can go on after an error."""
 
-import os
-
 import tensorflow as tf
+
+from simclr_tf.data import threads
 
 
 def attempt(read, element):
@@ -65,7 +65,7 @@ def attempt_pieces(numbers, read, take, piece):
         `tf.data.Dataset` of `(numbers, values)`, int64 `[piece]` and tensors
         `[piece, ..]`, in order.
     """
-    parallel = {"num_parallel_calls": _cores()}
+    parallel = threads.per_image()
     tried = tf.data.Dataset.range(numbers.start, numbers.stop).map(
         lambda number: (number, read(number)), **parallel
     )
@@ -109,10 +109,3 @@ def zeros(spec):
 def _with_shape(value, spec):
     known = [side or None for side in spec.shape]
     return tf.ensure_shape(value, known)
-
-
-def _cores():
-    """Int, number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

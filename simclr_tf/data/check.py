@@ -9,7 +9,7 @@ import itertools
 import numpy as np
 import tensorflow as tf
 
-from simclr_tf.data import checks, pillow, tree
+from simclr_tf.data import checks, pillow, threads, tree
 from simclr_tf.data.images import MAX_PIXELS
 from simclr_tf.data.label_subset import listed
 from simclr_tf.printing import printable
@@ -106,10 +106,9 @@ def _of_examples(source):
     """Shapes, and lines, of a source whose images are not separate files."""
     shapes, bad = [], []
     examples = source.as_dataset().map(
-        lambda image, *label: tf.shape(image)[:2],
-        num_parallel_calls=tf.data.AUTOTUNE,
+        lambda image, *label: tf.shape(image)[:2], **threads.per_image()
     )
-    iterator = iter(examples)
+    iterator = iter(threads.fixed(examples))
     for number in itertools.count():
         try:
             height, width = next(iterator).numpy().tolist()

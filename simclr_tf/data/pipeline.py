@@ -10,7 +10,7 @@ import typing
 import tensorflow as tf
 
 from simclr_tf import keras_compat
-from simclr_tf.data import decoding
+from simclr_tf.data import decoding, threads
 from simclr_tf.data.attempts import attempt_pieces
 from simclr_tf.data.bad_images import BadImages
 from simclr_tf.data.images import decode
@@ -112,13 +112,14 @@ def train_batches(
     else:
         images = _decoded(source, places, share, cache, bad_images)
         images = images.map(
-            lambda position, example: views.of_image(example, position), **_parallel()
+            lambda position, example: views.of_image(example, position),
+            **threads.per_image(),
         )
         batches = images.batch(rows, drop_remainder=True)
     batches = batches.map(lambda *batch: _with_rows(batch, rows)).prefetch(2)
     options = tf.data.Options()
     options.experimental_warm_start = True  # while the training step is traced
-    return batches.with_options(options)
+    return threads.fixed(batches).with_options(options)
 
 
 def takes_late_views(source, cache=False):
@@ -159,7 +160,7 @@ def _of_one_size(source, places, share, views):
 
     positions = places.positions(share)
     positions = positions.batch(share.rows(batch_size), drop_remainder=True)
-    return positions.map(batch, **_parallel())
+    return positions.map(batch, **threads.per_batch())
 
 
 def _of_files(source, places, share, views, bad_images):
@@ -205,13 +206,14 @@ def _decoded(source, places, share, cache, bad_images):
             index = places.index(position)[0]
             return position, _read_decoded(source, index, bad_images)
 
-        return places.positions(share).map(read, **_parallel())
+        return places.positions(share).map(read, **threads.per_image())
     first = places.first_step * places.batch_size
     last = places.last_step * places.batch_size
     images = _whole(source, bad_images)
     if source.random_access:
         images = tf.data.Dataset.range(source.num_examples).map(
-            lambda index: _read_decoded(source, index, bad_images), **_parallel()
+            lambda index: _read_decoded(source, index, bad_images),
+            **threads.per_image(),
         )
     if cache:
         images = images.cache()
@@ -300,15 +302,15 @@ def eval_batches(
 
     positions = share.positions(batch_size, 0, steps)
     if source.random_access and source.image_shape:
-        batches = positions.batch(rows).map(read, **_parallel())
-        batches = batches.map(prepared, **_parallel())
+        batches = positions.batch(rows).map(read, **threads.per_batch())
+        batches = batches.map(prepared, **threads.per_batch())
     elif source.encoded and source.random_access:
         numbers = share.numbers(batch_size, 0, steps)
         files = attempt_pieces(numbers, read_or_fail, take, rows)
         batches = files.map(lambda _, values: values)
     else:
         if source.random_access:
-            images = positions.map(read, **_parallel())
+            images = positions.map(read, **threads.per_image())
         else:
             images = tf.data.Dataset.zip(
                 (
@@ -318,8 +320,9 @@ def eval_batches(
             )
             images = images.filter(lambda p, _: share.has(p, batch_size))
             images = images.map(shown)
-        batches = images.map(prepared, **_parallel()).batch(rows)
-    return batches.map(lambda *batch: _with_rows(batch, rows)).prefetch(2)
+        batches = images.map(prepared, **threads.per_image()).batch(rows)
+    batches = batches.map(lambda *batch: _with_rows(batch, rows)).prefetch(2)
+    return threads.fixed(batches)
 
 
 def _evaluated(source, index, preprocess, bad_images):
@@ -345,10 +348,6 @@ def _with_rows(batch, rows):
     for tensor in tf.nest.flatten(batch):
         tensor.set_shape([rows, *tensor.shape[1:]])
     return batch if len(batch) > 1 else batch[0]
-
-
-def _parallel():
-    return {"num_parallel_calls": tf.data.AUTOTUNE}
 
 
 def batched_views(dataset, augmentation, batch_size, num_views=2):

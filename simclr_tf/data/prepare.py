@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from simclr_tf import atomic
-from simclr_tf.data import images
+from simclr_tf.data import images, threads
 from simclr_tf.data.bad_images import BadImages
 from simclr_tf.data.sources import prepared
 from simclr_tf.errors import UserError
@@ -138,8 +138,7 @@ def _copies(source, numbers, size, bad_images):
 
     if source.encoded and source.random_access:
         dataset = tf.data.Dataset.from_tensor_slices(np.array(numbers, np.int64)).map(
-            lambda index: bad_images.take(copied, index)[1],
-            num_parallel_calls=os.cpu_count(),
+            lambda index: bad_images.take(copied, index)[1], **threads.per_image()
         )
     else:
         mask = np.zeros([source.num_examples], bool)
@@ -151,8 +150,8 @@ def _copies(source, numbers, size, bad_images):
             return tf.cond(is_whole, lambda: _jpeg(image, size), lambda: "")
 
         dataset = source.as_dataset(mask).enumerate()
-        dataset = dataset.map(copy, num_parallel_calls=os.cpu_count())
-    return dataset.prefetch(16).as_numpy_iterator()
+        dataset = dataset.map(copy, **threads.per_image())
+    return threads.fixed(dataset.prefetch(16)).as_numpy_iterator()
 
 
 def _jpeg(image, size):

@@ -32,7 +32,7 @@ class DCL(RowwiseLoss):
         >>> print(DCL(1.0)(tf.eye(2), tf.eye(2)).numpy().round(4))  # ln 2 - 1
         -0.3069
 
-    Reference: Yeh et al. 2021, https://arxiv.org/abs/2110.06848, equation 6.
+    Reference: Yeh et al. 2021, https://arxiv.org/abs/2110.06848, L_DC.
     """
 
     takes_negatives = True
@@ -73,7 +73,7 @@ class DCLW(DCL):
         >>> print(DCLW(1.0)(tf.eye(2), tf.eye(2)).numpy().round(4))  # all weights are 1
         -0.3069
 
-    Reference: Yeh et al. 2021, https://arxiv.org/abs/2110.06848, section 3.
+    Reference: Yeh et al. 2021, https://arxiv.org/abs/2110.06848, L_DCW.
     """
 
     _arguments = ("temperature", "sigma")

@@ -48,7 +48,8 @@ class FalseNegatives(RowwiseLoss):
         >>> bool(some(*views) < none(*views))
         True
 
-    Reference: Huynh et al. 2022, https://arxiv.org/abs/2011.11765, equations 3 and 4.
+    Reference: Huynh et al. 2022, https://arxiv.org/abs/2011.11765, elimination
+    and attraction.
     """
 
     takes_negatives = True

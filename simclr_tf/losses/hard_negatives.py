@@ -38,8 +38,8 @@ class HardNegatives(Debiased):
         >>> bool(abs(loss(*views) - same(*views)) < 1e-6)
         True
 
-    Reference: Robinson et al. 2021, https://arxiv.org/abs/2010.04592, equations 3 to 6
-    and figure 2.
+    Reference: Robinson et al. 2021, https://arxiv.org/abs/2010.04592, section 3 and
+    the pseudocode of its objective.
     """
 
     _arguments = ("temperature", "positive_prior", "negative_concentration")

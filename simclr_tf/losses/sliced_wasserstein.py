@@ -35,7 +35,7 @@ def sliced_wasserstein(embeddings, prior, seed):
         >>> bool(even < 0.05 < 1 < collapsed)
         True
 
-    Reference: Chen, Luo and Li 2021, https://arxiv.org/abs/2011.02803, algorithm 1.
+    Reference: Chen, Luo and Li 2021, https://arxiv.org/abs/2011.02803, the loss SWD.
     """
     if prior not in PRIORS:
         raise ValueError(f"`prior` must be one of {', '.join(PRIORS)}, got {prior}.")

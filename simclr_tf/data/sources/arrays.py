@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from simclr_tf.data import threads
 from simclr_tf.data.sources.base import Source
 
 
@@ -61,7 +62,7 @@ class ArraySource(Source):
 
 def in_memory(source):
     """The same examples as an `ArraySource`; images must have one size."""
-    batches = source.as_dataset().batch(1024)
+    batches = threads.fixed(source.as_dataset().batch(1024))
     parts = [batch if isinstance(batch, tuple) else (batch,) for batch in batches]
     arrays = [tf.concat(column, axis=0) for column in zip(*parts, strict=True)]
     return ArraySource(

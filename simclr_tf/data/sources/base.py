@@ -5,6 +5,7 @@ import collections
 import numpy as np
 import tensorflow as tf
 
+from simclr_tf.data import threads
 from simclr_tf.printing import printable
 
 _REASONS = 5  # so many of them a summary names
@@ -140,7 +141,7 @@ class Source:
         numbers = tf.data.Dataset.range(self.num_examples)
         if mask is not None:
             numbers = tf.data.Dataset.from_tensor_slices(np.flatnonzero(mask))
-        return numbers.map(self.read, num_parallel_calls=tf.data.AUTOTUNE)
+        return numbers.map(self.read, **threads.per_image())
 
 
 def _called(value):

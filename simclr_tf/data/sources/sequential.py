@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from simclr_tf.data import threads
 from simclr_tf.data.sources.base import Source
 
 
@@ -47,4 +48,4 @@ class SequentialSource(Source):
             dataset = dataset.map(lambda _, element: element)
         if self._parse is None:
             return dataset
-        return dataset.map(self._parse, num_parallel_calls=tf.data.AUTOTUNE)
+        return dataset.map(self._parse, **threads.per_image())
