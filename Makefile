@@ -2,6 +2,8 @@
 #   make test PYTHON=python3.12 VENV=.venv-3.12
 PYTHON ?= python3
 VENV ?= .venv
+# Of tests; each needs a core and 3 GB of memory.
+PROCESSES ?= 2
 BIN = $(VENV)/bin
 INSTALLED = $(VENV)/.installed
 PEERS = .venv-peers
@@ -12,8 +14,8 @@ DOCS = .venv-docs
 demo: $(INSTALLED)  ## Pre-train and evaluate on the bundled images, in minutes.
 	$(BIN)/python run.py --mode=train_then_eval
 
-test: $(INSTALLED)  ## Run all tests, in two processes.
-	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder \
+test: $(INSTALLED)  ## Run all tests, in PROCESSES.
+	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadscope --no-loadscope-reorder \
 		--durations=25
 
 bench: $(INSTALLED) $(PEERS)/.installed  ## Time all that we claim; see RESULTS.md there.
