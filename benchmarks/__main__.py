@@ -22,6 +22,7 @@ SCRIPTS = {
     "growth": "How a step grows with batch, image size, depth and width",
     "views": "Two views of 32-pixel images",
     "input_pipeline": "Two views of photographs in files",
+    "tuning": "The same, tuned by tf.data",
     "nt_xent": "The loss and its gradient",
     "optimizer_step": "The optimizer",
     "features": "Features",
