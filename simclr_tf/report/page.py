@@ -7,7 +7,7 @@ import re
 
 import jinja2
 
-from simclr_tf.report import embedding_parts, training_parts, verdict
+from simclr_tf.report import embedding_parts, repeating, training_parts, verdict
 
 _TEMPLATES = os.path.join(os.path.dirname(__file__), "templates")
 _TILES = 6
@@ -129,6 +129,7 @@ def _evidence(contents, geometry, found):
         train_mode=contents.train_mode,
         batch_size=contents.batch_size,
         folder=contents.folder,
+        data=repeating.of_data(contents.flags),
         rank=features[0]["rank"] if features else None,
         dim=features[0]["most"] if features else None,
         duplicates=len(duplicates) / looked_at,

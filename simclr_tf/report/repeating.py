@@ -4,6 +4,22 @@ from simclr_tf.printing import shell
 
 # These say where a run goes and what it writes, not what it computes.
 PLACES = ("mode", "model_dir", "seed", "report", "report_images", "runs")
+# These say which images there are, and how they are read and divided.
+_DATA = (
+    "dataset",
+    "data_dir",
+    "train_split",
+    "eval_split",
+    "held_out_fraction",
+    "held_out_seed",
+    "tfrecord_image_key",
+    "tfrecord_label_key",
+    "tfrecord_name_key",
+    "allow_outside_paths",
+    "on_bad_image",
+    "max_bad_fraction",
+    "max_image_pixels",
+)
 
 
 def changed(flags, defaults):
@@ -23,6 +39,18 @@ def changed(flags, defaults):
         and name not in PLACES
         and value not in (None, defaults[name])
     }
+
+
+def of_data(decisive):
+    """What a command on the same images has to say.
+
+    Args:
+        decisive: Dict from `changed`.
+
+    Returns:
+        List of str, such as `["--dataset=photos"]`.
+    """
+    return [f"--{name}={_text(decisive[name])}" for name in _DATA if name in decisive]
 
 
 def command(flags, defaults, seed):

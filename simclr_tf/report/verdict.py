@@ -28,6 +28,7 @@ class Evidence:
         train_mode: Str, "pretrain", "finetune" or "distill".
         batch_size: Int.
         folder: Str, the run's folder.
+        data: List of str, the arguments of a command on the same images.
         rank: Float, the effective rank of the features.
         dim: Int, the largest rank that they could have.
         duplicates: Float, near-duplicates as a share of the images that were compared.
@@ -39,6 +40,7 @@ class Evidence:
     train_mode: str = "pretrain"
     batch_size: int | None = None
     folder: str = ""
+    data: list = dataclasses.field(default_factory=list)
     rank: float | None = None
     dim: int | None = None
     duplicates: float = 0.0
@@ -212,12 +214,14 @@ def _advice(evidence, problems):
             ),
         )
     if evidence.train_mode == "pretrain" and not problems:
+        labelled = evidence.data if evidence.num_classes else ["--dataset=LABELLED"]
         yield (
             "Use it: fine-tune this run on your labels, or on some of them.",
             shell(
                 "--mode=train_then_eval",
                 "--train_mode=finetune",
                 f"--checkpoint={evidence.folder}",
+                *labelled,
                 "--label_fraction=0.1",
                 f"--model_dir={evidence.folder}-finetuned",
             ),

@@ -90,6 +90,25 @@ def test_whatever_a_name_holds_is_text(contents):
     assert HOSTILE.replace('"', '""') in pairs
 
 
+def test_what_to_try_next_is_tried_on_the_images_of_the_run(contents):
+    learned = {
+        "contrast_loss": [5.0, 2.0, 1.5],
+        "contrast_loss_chance": [6.2, 6.2, 6.2],
+        "contrast_acc": [0.1, 0.5, 0.8],
+    }
+    steps = np.arange(1, 4)
+    curves = {
+        f"train/{name}": Curve(steps, np.array(values), 1.0 * steps)
+        for name, values in learned.items()
+    }
+    flags = {"dataset": "my cats", "train_split": "all", "temperature": 0.2}
+    shown = dataclasses.replace(contents, curves=curves, flags=flags, folder="runs/a")
+    text, _ = report.render(shown)
+    (command,) = re.findall("<pre>([^<]*--checkpoint=[^<]*)</pre>", text)
+    assert "--dataset=my cats" in command and "--train_split=all" in command
+    assert "temperature" not in command
+
+
 def test_a_thousand_classes(contents):
     many = sample(1000, 1000)
     predicted = (many.labels + (np.arange(1000) % 5 == 0)) % 1000

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from simclr_tf.report import verdict
+from simclr_tf.report import repeating, verdict
 from simclr_tf.report.folder import Curve
 
 
@@ -48,6 +48,21 @@ def test_a_run_that_learned():
     ]
     ((_, command),) = found.advice
     assert "--checkpoint=runs/a" in command
+
+
+def test_what_it_says_to_try_next_is_tried_on_the_same_images():
+    data = repeating.of_data(
+        {"dataset": "my cats", "eval_split": "test", "temperature": 0.2}
+    )
+    assert data == ["--dataset=my cats", "--eval_split=test"]
+    ((_, command),) = judge(rows=judged(0.8, 0.5), data=data).advice
+    assert "'--dataset=my cats'" in command and "--eval_split=test" in command
+
+
+def test_without_labels_it_asks_for_images_that_have_some():
+    found = judge(rows=judged(0.8, 0.5), data=["--dataset=photos"], num_classes=None)
+    ((_, command),) = found.advice
+    assert "--dataset=LABELLED" in command and "photos" not in command
 
 
 @pytest.mark.parametrize(
