@@ -55,10 +55,11 @@ def extractor(encoder, constant=False):
         labels = [_common.sparse_labels(label) for label in labels]
         return _common.pooled(compute(images)), *labels
 
-    @tf.function(reduce_retracing=True)
-    def of_all_replicas(*batch):
-        columns = strategy.run(embed, args=batch)
-        return [strategy.gather(column, axis=0) for column in columns]
+    # A partial has a count of its own traces. TensorFlow counts those of a closure by
+    # its code, and would warn that the functions of several encoders are one, retraced.
+    of_all_replicas = tf.function(
+        functools.partial(_of_all_replicas, strategy, embed), reduce_retracing=True
+    )
 
     def extract(batches, num_examples=None):
         if isinstance(batches, tf.data.Dataset) and strategy.num_replicas_in_sync > 1:
@@ -77,6 +78,11 @@ def extractor(encoder, constant=False):
         return Features(features, labels[0] if labels else None)
 
     return extract
+
+
+def _of_all_replicas(strategy, embed, *batch):
+    columns = strategy.run(embed, args=batch)
+    return [strategy.gather(column, axis=0) for column in columns]
 
 
 def _require_finite(features):

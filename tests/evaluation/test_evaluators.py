@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 from sklearn import linear_model
 from tensorflow import keras
+from tensorflow.python.eager.polymorphic_function import polymorphic_function
 
 import simclr_tf
 import tf_models
@@ -107,6 +108,19 @@ def test_extract_features_keeps_order_and_the_last_batch():
     assert unlabelled.labels is None
     with pytest.raises(UserError, match="a batch at least"):
         evaluation.extract_features(encoder, batches.take(0))
+
+
+def test_many_encoders_are_judged_without_a_warning(monkeypatch, caplog):
+    limit = "FREQUENT_TRACING_WARNING_MAX_WARNING_PER_DETECTOR"  # in one process
+    monkeypatch.setattr(polymorphic_function, limit, 1000)
+    images = tf.data.Dataset.from_tensors(tf.zeros([2, 12, 14, 3]))
+    tf.get_logger().addHandler(caplog.handler)
+    try:
+        for _ in range(8):
+            evaluation.extract_features(colours(), images)
+    finally:
+        tf.get_logger().removeHandler(caplog.handler)
+    assert caplog.messages == []
 
 
 def test_a_diverged_encoder_is_named(photos):
