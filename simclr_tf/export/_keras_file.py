@@ -8,6 +8,7 @@ alone computes in float32.
 import contextlib
 import json
 import os
+import sys
 import zipfile
 
 from tensorflow import keras
@@ -59,9 +60,10 @@ def load(file, custom_objects=None):
         UserError: If it cannot be created in this process.
     """
     try:
+        objects = {**_layers_of_applications(file), **(custom_objects or {})}
         with under_policy(_policy_of(file)):
             return keras.models.load_model(
-                file, custom_objects=custom_objects, compile=False, safe_mode=True
+                file, custom_objects=objects, compile=False, safe_mode=True
             )
     except (OSError, TypeError, ValueError) as error:
         raise UserError(
@@ -107,6 +109,25 @@ def _policy_of(file):
         return "float32"
     with open(_settings_file(file), encoding="utf-8") as settings:
         return json.load(settings)["dtype_policy"]
+
+
+def _layers_of_applications(file):
+    """The layers that `keras.applications` has for itself, such as ConvNeXt's.
+
+    Keras 2 writes them without having registered them, and does not find them again.
+    """
+    found = {
+        part["class_name"]: getattr(
+            sys.modules.get(part.get("module")), part["class_name"], None
+        )
+        for part in _parts(_config(file))
+        if str(part.get("module")).startswith("keras.src.applications.")
+    }
+    return {
+        name: layer
+        for name, layer in found.items()
+        if isinstance(layer, type) and issubclass(layer, keras.layers.Layer)
+    }
 
 
 def _reason(file, custom_objects, error):

@@ -50,6 +50,19 @@ def mobilenet():
     )
 
 
+def convnext():
+    from keras.src.applications import convnext
+
+    return convnext.ConvNeXt(
+        depths=[1, 1, 1, 1],
+        projection_dims=[4, 4, 4, 4],
+        drop_path_rate=0.1,
+        include_top=False,
+        weights=None,
+        input_shape=[32, 32, 3],
+    )
+
+
 def functional():
     images = keras.Input([16, 16, 3])
     hidden = keras.layers.Conv2D(4, 3)(images)
@@ -78,6 +91,7 @@ KINDS = {  # kind: encoder, its policy, whether it is exported with heads
     "resnet": (lambda: resnet(stem="cifar"), "float32", True),
     "resnet_bfloat16": (lambda: resnet(sk_ratio=0.0625), "mixed_bfloat16", False),
     "mobilenet": (mobilenet, "float32", True),
+    "convnext": (convnext, "float32", False),
     "functional": (functional, "float32", False),
     "sequential": (sequential, "float32", True),
     "with_lambda": (with_lambda, "float32", False),
@@ -91,7 +105,7 @@ if not processor.bfloat16_works():
 
 
 def make_model(kind, policy):
-    size = 32 if kind == "mobilenet" else 16
+    size = 32 if kind in ("mobilenet", "convnext") else 16
     keras.mixed_precision.set_global_policy(policy)
     model = simclr_tf.SimCLR(
         KINDS[kind][0](),
