@@ -51,12 +51,18 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(autouse=True)
 def graphs_are_forgotten():
     """TensorFlow keeps each graph with a gradient of one's own: 100 MB a training."""
+    import tensorflow as tf
     from tensorflow.python.framework import ops
+
+    from tf_models import convolution
 
     yield
     registered = ops.gradient_registry._registry
     for name in [name for name in registered if name.startswith("CustomGradient-")]:
         del registered[name]
+    # The one that all networks share, where oneDNN is off, has its graphs made anew.
+    function = convolution._convolution.python_function
+    convolution._convolution = tf.function(function, autograph=False)
 
 
 @pytest.fixture(scope="module", autouse=True)
