@@ -1,6 +1,7 @@
 """What every test starts from: one random state, float32, one thread a process."""
 
 import contextlib
+import functools
 import gc
 import itertools
 import os
@@ -48,10 +49,20 @@ def pytest_collection_modifyitems(items):
     items.sort(key=place)
 
 
-@pytest.fixture(autouse=True)
-def graphs_are_forgotten():
-    """TensorFlow keeps each graph with a gradient of one's own: 100 MB a training."""
+@pytest.fixture(scope="session")
+def new_convolution():
+    """Callable that makes the function which all networks share where oneDNN is off."""
     import tensorflow as tf
+
+    from tf_models import convolution
+
+    function = convolution._convolution.python_function
+    return functools.partial(tf.function, function, autograph=False)
+
+
+@pytest.fixture(autouse=True)
+def graphs_are_forgotten(new_convolution):
+    """TensorFlow keeps each graph with a gradient of one's own: 100 MB a training."""
     from tensorflow.python.framework import ops
 
     from tf_models import convolution
@@ -60,9 +71,7 @@ def graphs_are_forgotten():
     registered = ops.gradient_registry._registry
     for name in [name for name in registered if name.startswith("CustomGradient-")]:
         del registered[name]
-    # The one that all networks share, where oneDNN is off, has its graphs made anew.
-    function = convolution._convolution.python_function
-    convolution._convolution = tf.function(function, autograph=False)
+    convolution._convolution = new_convolution()  # its graphs had such gradients
 
 
 @pytest.fixture(scope="module", autouse=True)
