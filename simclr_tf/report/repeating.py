@@ -42,14 +42,19 @@ def changed(flags, defaults):
 
 
 def of_data(decisive):
-    """What a command on the same images has to say.
+    """What a command on the same images, or on those with labels, has to say.
 
     Args:
         decisive: Dict from `changed`.
 
     Returns:
-        List of str, such as `["--dataset=photos"]`.
+        List of str, such as `["--dataset=photos"]`. If the run was judged on a second,
+        labelled data set, it is that one.
     """
+    if "probe_dataset" in decisive:
+        split = decisive.get("probe_split", "train")
+        labelled = {"dataset": decisive["probe_dataset"], "train_split": split}
+        decisive = {**decisive, **labelled}
     return [f"--{name}={_text(decisive[name])}" for name in _DATA if name in decisive]
 
 

@@ -59,6 +59,13 @@ def test_what_it_says_to_try_next_is_tried_on_the_same_images():
     assert "'--dataset=my cats'" in command and "--eval_split=test" in command
 
 
+def test_what_it_says_to_try_next_is_tried_on_the_images_with_labels():
+    flags = {"dataset": "all", "train_split": "a", "probe_dataset": "some"}
+    assert repeating.of_data(flags) == ["--dataset=some", "--train_split=train"]
+    flags["probe_split"] = "b"
+    assert repeating.of_data(flags) == ["--dataset=some", "--train_split=b"]
+
+
 def test_without_labels_it_asks_for_images_that_have_some():
     found = judge(rows=judged(0.8, 0.5), data=["--dataset=photos"], num_classes=None)
     ((_, command),) = found.advice
