@@ -146,10 +146,11 @@ def _of_task(evidence, problems):
         )
     accuracy = evidence.last("supervised_acc")
     if last is None and accuracy is not None and "guessing" not in problems:
-        beside = f"; guessing gives {percent(1 / evidence.num_classes)}"
+        classes = evidence.num_classes
+        beside = f"; guessing gives {percent(1 / classes)}" if classes else ""
         yield (
             f"In training, the linear head predicts {percent(accuracy)} of all images "
-            f"correctly{beside * bool(evidence.num_classes)}."
+            f"correctly{beside}."
         )
 
 

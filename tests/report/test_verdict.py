@@ -118,7 +118,10 @@ def test_fine_tuning_is_judged_by_its_accuracy():
     curves = {"train/supervised_acc": curve(0.3, 0.9)}
     found = judge(curves, judged(0.8, 0.5), train_mode="finetune")
     assert found.kind == "yes" and "predicts 90.0%" in found.reasons[0]
+    assert "guessing gives 10.0%" in found.reasons[0]
     assert not any("fine-tune" in text for text, _ in found.advice)
+    compared = judge(curves, train_mode="distill", num_classes=None)  # with other runs
+    assert "predicts 90.0% of all images correctly." in compared.reasons[0]
 
 
 @pytest.mark.parametrize(
